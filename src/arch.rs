@@ -1,0 +1,24 @@
+//! Architectures: what a network computes, without any parameter values.
+//!
+//! An [`Arch`] is the one description of a network. The browser draws it, the GHN graph is derived
+//! from it, the executor runs and differentiates it, and its cost and parameter list come from it.
+//! This room knows no tensors.
+
+mod builder;
+mod cost;
+mod error;
+mod graph;
+mod op;
+mod scheme;
+mod shape;
+mod tree;
+pub mod zoo;
+
+pub use builder::{Builder, Draw, ModuleId};
+pub use cost::{Cost, node_cost};
+pub use error::ArchError;
+pub use graph::{Arch, Module, Node, NodeId, TensorId, TensorRole, TensorSpec};
+pub use op::{Activation, Conv2d, Linear, Op, Pool};
+pub use scheme::Scheme;
+pub use shape::Shape;
+pub use tree::{ModuleTree, TreeRow};

@@ -1,0 +1,227 @@
+//! Builds an [`Arch`] the way a PyTorch module is written: first register the layers, then call
+//! them. The order of registration is the order of the state dict, the order of calls is the order
+//! of execution.
+
+use super::{
+    Activation, Arch, ArchError, Conv2d, Linear, Module, Node, NodeId, Op, Scheme, Shape,
+    TensorRole, TensorSpec,
+};
+
+/// A registered layer, to be called any number of times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModuleId(usize);
+
+/// An [`Arch`] under construction.
+#[derive(Debug)]
+pub struct Builder {
+    arch: Arch,
+}
+
+/// How a layer's weight and bias are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw {
+    pub weight: Scheme,
+    pub bias: Scheme,
+}
+
+impl Builder {
+    /// Starts an architecture that reads images of shape `input` (node 0).
+    #[must_use]
+    pub fn new(name: &str, input: Shape, classes: usize) -> Self {
+        let input = Node {
+            op: Op::Input,
+            path: String::new(),
+            module: None,
+            inputs: Vec::new(),
+            shape: input,
+        };
+        Self {
+            arch: Arch {
+                name: name.to_owned(),
+                classes,
+                modules: Vec::new(),
+                tensors: Vec::new(),
+                nodes: vec![input],
+            },
+        }
+    }
+
+    /// The images.
+    #[must_use]
+    pub const fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// Shape of a node that was already called.
+    #[must_use]
+    pub fn shape(&self, node: NodeId) -> Shape {
+        self.arch.nodes[node.0].shape
+    }
+
+    /// Registers a convolution.
+    pub fn conv(&mut self, path: &str, conv: Conv2d, draw: Draw) -> ModuleId {
+        let weight = conv.weight_shape();
+        let bias = conv.bias.then_some(conv.out_channels);
+        self.weighted(path, Op::Conv2d(conv), weight, bias, draw)
+    }
+
+    /// Registers a fully connected layer.
+    pub fn linear(&mut self, path: &str, linear: Linear, draw: Draw) -> ModuleId {
+        let weight = vec![linear.out_features, linear.in_features];
+        let bias = linear.bias.then_some(linear.out_features);
+        self.weighted(path, Op::Linear(linear), weight, bias, draw)
+    }
+
+    /// Registers a batch norm with torch's defaults (eps 1e-5, momentum 0.1).
+    pub fn batch_norm(&mut self, path: &str, channels: usize) -> ModuleId {
+        use TensorRole::{BatchCount, NormBias, NormWeight, RunningMean, RunningVar};
+        let op = Op::BatchNorm {
+            channels,
+            eps: 1e-5,
+            momentum: 0.1,
+        };
+        let per_channel = vec![channels];
+        self.register(
+            path,
+            op,
+            &[
+                ("weight", per_channel.clone(), NormWeight, Scheme::ONES),
+                ("bias", per_channel.clone(), NormBias, Scheme::ZEROS),
+                (
+                    "running_mean",
+                    per_channel.clone(),
+                    RunningMean,
+                    Scheme::ZEROS,
+                ),
+                ("running_var", per_channel, RunningVar, Scheme::ONES),
+                ("num_batches_tracked", Vec::new(), BatchCount, Scheme::ZEROS),
+            ],
+        )
+    }
+
+    /// Registers a layer norm over the channels.
+    pub fn layer_norm(&mut self, path: &str, channels: usize, eps: f64) -> ModuleId {
+        self.register(
+            path,
+            Op::LayerNorm { channels, eps },
+            &[
+                (
+                    "weight",
+                    vec![channels],
+                    TensorRole::NormWeight,
+                    Scheme::ONES,
+                ),
+                ("bias", vec![channels], TensorRole::NormBias, Scheme::ZEROS),
+            ],
+        )
+    }
+
+    /// Registers a learnt factor per channel; the tensor is `PATH.layer_scale`, `[C, 1, 1]`.
+    pub fn layer_scale(&mut self, path: &str, channels: usize, start: f64) -> ModuleId {
+        self.register(
+            path,
+            Op::LayerScale { channels },
+            &[(
+                "layer_scale",
+                vec![channels, 1, 1],
+                TensorRole::LayerScale,
+                Scheme::Constant(start),
+            )],
+        )
+    }
+
+    /// Calls a registered layer.
+    ///
+    /// # Errors
+    /// [`ArchError::BadShape`] if the layer was not built for the input.
+    pub fn call(&mut self, module: ModuleId, input: NodeId) -> Result<NodeId, ArchError> {
+        let Module { path, op, .. } = &self.arch.modules[module.0];
+        let (path, op) = (path.clone(), *op);
+        self.push(path, op, Some(module.0), vec![input])
+    }
+
+    /// Calls a function, an op without tensors.
+    ///
+    /// # Errors
+    /// [`ArchError::BadShape`] if the op cannot take these inputs.
+    pub fn apply(&mut self, path: &str, op: Op, inputs: &[NodeId]) -> Result<NodeId, ArchError> {
+        self.push(path.to_owned(), op, None, inputs.to_vec())
+    }
+
+    /// Calls ReLU.
+    ///
+    /// # Errors
+    /// None in practice: every shape will do.
+    pub fn relu(&mut self, path: &str, input: NodeId) -> Result<NodeId, ArchError> {
+        self.apply(path, Op::Activation(Activation::Relu), &[input])
+    }
+
+    /// The finished architecture; its last node gives the logits.
+    #[must_use]
+    pub fn finish(self) -> Arch {
+        self.arch
+    }
+
+    fn weighted(
+        &mut self,
+        path: &str,
+        op: Op,
+        weight: Vec<usize>,
+        bias: Option<usize>,
+        draw: Draw,
+    ) -> ModuleId {
+        let mut tensors = vec![("weight", weight, TensorRole::Weight, draw.weight)];
+        if let Some(length) = bias {
+            tensors.push(("bias", vec![length], TensorRole::Bias, draw.bias));
+        }
+        self.register(path, op, &tensors)
+    }
+
+    fn register(
+        &mut self,
+        path: &str,
+        op: Op,
+        tensors: &[(&str, Vec<usize>, TensorRole, Scheme)],
+    ) -> ModuleId {
+        let first = self.arch.tensors.len();
+        for (name, shape, role, scheme) in tensors {
+            self.arch.tensors.push(TensorSpec {
+                name: format!("{path}.{name}"),
+                shape: shape.clone(),
+                role: *role,
+                scheme: *scheme,
+            });
+        }
+        self.arch.modules.push(Module {
+            path: path.to_owned(),
+            op,
+            tensors: first..self.arch.tensors.len(),
+        });
+        ModuleId(self.arch.modules.len() - 1)
+    }
+
+    fn push(
+        &mut self,
+        path: String,
+        op: Op,
+        module: Option<usize>,
+        inputs: Vec<NodeId>,
+    ) -> Result<NodeId, ArchError> {
+        let shapes: Vec<Shape> = inputs.iter().map(|i| self.shape(*i)).collect();
+        let shape = op.infer(&shapes).map_err(|reason| ArchError::BadShape {
+            arch: self.arch.name.clone(),
+            path: path.clone(),
+            op: op.word(),
+            input: shapes[0],
+            reason,
+        })?;
+        self.arch.nodes.push(Node {
+            op,
+            path,
+            module,
+            inputs,
+            shape,
+        });
+        Ok(NodeId(self.arch.nodes.len() - 1))
+    }
+}

@@ -1,0 +1,38 @@
+//! What can go wrong when an architecture is described or looked up.
+
+use thiserror::Error;
+
+use super::Shape;
+
+/// Why an architecture could not be built.
+#[derive(Debug, Error, Clone, PartialEq)]
+pub enum ArchError {
+    #[error("there is no architecture called \"{name}\"{}; `hyperscope arch list` shows all", nearest(.suggestions))]
+    Unknown {
+        name: String,
+        suggestions: Vec<String>,
+    },
+    #[error("{arch}, {path}: {op} cannot take an input of shape {input}: {reason}")]
+    BadShape {
+        arch: String,
+        path: String,
+        op: &'static str,
+        input: Shape,
+        reason: String,
+    },
+    #[error("{arch}: {what} must be {allowed}, not {got}")]
+    BadOption {
+        arch: String,
+        what: &'static str,
+        allowed: String,
+        got: usize,
+    },
+}
+
+fn nearest(names: &[String]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; the nearest are {}", names.join(", "))
+    }
+}

@@ -1,0 +1,335 @@
+//! The operations that an architecture is made of: attributes, and the shape that comes out.
+
+use super::Shape;
+
+/// A two-dimensional convolution. Pairs are `[height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conv2d {
+    pub in_channels: usize,
+    pub out_channels: usize,
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    pub groups: usize,
+    pub bias: bool,
+}
+
+impl Conv2d {
+    /// A square convolution with stride 1, no padding, one group and no bias.
+    #[must_use]
+    pub const fn new(in_channels: usize, out_channels: usize, kernel: usize) -> Self {
+        Self {
+            in_channels,
+            out_channels,
+            kernel: [kernel; 2],
+            stride: [1; 2],
+            padding: [0; 2],
+            dilation: [1; 2],
+            groups: 1,
+            bias: false,
+        }
+    }
+
+    #[must_use]
+    pub const fn stride(mut self, stride: usize) -> Self {
+        self.stride = [stride; 2];
+        self
+    }
+
+    #[must_use]
+    pub const fn padding(mut self, padding: usize) -> Self {
+        self.padding = [padding; 2];
+        self
+    }
+
+    #[must_use]
+    pub const fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+
+    #[must_use]
+    pub const fn with_bias(mut self) -> Self {
+        self.bias = true;
+        self
+    }
+
+    /// Shape of the weight: `[out, in / groups, kh, kw]`.
+    #[must_use]
+    pub fn weight_shape(&self) -> Vec<usize> {
+        vec![
+            self.out_channels,
+            self.in_channels / self.groups,
+            self.kernel[0],
+            self.kernel[1],
+        ]
+    }
+
+    /// Whether every input channel is convolved on its own.
+    #[must_use]
+    pub const fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.groups == self.in_channels
+    }
+}
+
+/// A fully connected layer over the channels of every position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Linear {
+    pub in_features: usize,
+    pub out_features: usize,
+    pub bias: bool,
+}
+
+/// Window of a pooling operation. Pairs are `[height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pool {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+}
+
+impl Pool {
+    /// A square window.
+    #[must_use]
+    pub const fn new(kernel: usize, stride: usize, padding: usize) -> Self {
+        Self {
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [padding; 2],
+        }
+    }
+}
+
+/// Element-wise non-linearities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activation {
+    Relu,
+    /// The exact form with the error function, not the tanh approximation.
+    Gelu,
+}
+
+/// One operation of an architecture.
+///
+/// Adding one touches: this file (attributes, shape), `cost.rs`, the executor's `nn/exec` and the
+/// autograd names in `ghn/trace.rs`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op {
+    /// The images; always node 0.
+    Input,
+    Conv2d(Conv2d),
+    Linear(Linear),
+    /// Batch normalisation over the channels of an image.
+    BatchNorm {
+        channels: usize,
+        eps: f64,
+        /// Weight of the new value in the running statistics.
+        momentum: f64,
+    },
+    /// Layer normalisation over the channels at each position.
+    LayerNorm {
+        channels: usize,
+        eps: f64,
+    },
+    Activation(Activation),
+    MaxPool(Pool),
+    /// Average pooling; padding counts as zeros in the average, as in `nn.AvgPool2d`.
+    AvgPool(Pool),
+    /// Average over windows chosen such that the output is `[height, width]`.
+    AdaptiveAvgPool([usize; 2]),
+    /// Image to grid, `[C, H, W]` to `[H, W, C]`; nothing moves in a channels-last executor.
+    ToGrid,
+    /// Grid to image.
+    ToImage,
+    /// All positions and channels in one vector, in PyTorch's order (channels slowest for images).
+    Flatten,
+    /// Sum of two equal shapes.
+    Add,
+    /// A learnt factor per channel (ConvNeXt).
+    LayerScale {
+        channels: usize,
+    },
+    /// Drops a sample's whole branch with probability `p` while training, and divides the kept ones
+    /// by `1 - p`.
+    StochasticDepth {
+        p: f64,
+    },
+    Dropout {
+        p: f64,
+    },
+}
+
+impl Op {
+    /// The op's word in tables and messages.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Conv2d(_) => "conv",
+            Self::Linear(_) => "linear",
+            Self::BatchNorm { .. } => "batch norm",
+            Self::LayerNorm { .. } => "layer norm",
+            Self::Activation(Activation::Relu) => "relu",
+            Self::Activation(Activation::Gelu) => "gelu",
+            Self::MaxPool(_) => "max pool",
+            Self::AvgPool(_) | Self::AdaptiveAvgPool(_) => "avg pool",
+            Self::ToGrid | Self::ToImage => "permute",
+            Self::Flatten => "flatten",
+            Self::Add => "add",
+            Self::LayerScale { .. } => "layer scale",
+            Self::StochasticDepth { .. } => "stochastic depth",
+            Self::Dropout { .. } => "dropout",
+        }
+    }
+
+    /// The word with the attributes that tell two layers apart: `conv 7x7/2`, `conv 3x3 g32`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let by = |k: [usize; 2]| format!("{}x{}", k[0], k[1]);
+        let over = |s: [usize; 2]| {
+            if s == [1, 1] {
+                String::new()
+            } else {
+                format!("/{}", s[0])
+            }
+        };
+        match self {
+            Self::Conv2d(c) => {
+                let mut text = if c.is_depthwise() {
+                    "depthwise ".to_owned()
+                } else {
+                    "conv ".to_owned()
+                };
+                text += &by(c.kernel);
+                text += &over(c.stride);
+                if c.groups > 1 && !c.is_depthwise() {
+                    text += &format!(" g{}", c.groups);
+                }
+                if c.dilation != [1, 1] {
+                    text += &format!(" d{}", c.dilation[0]);
+                }
+                text
+            }
+            Self::MaxPool(p) | Self::AvgPool(p) => {
+                format!("{} {}{}", self.word(), by(p.kernel), over(p.stride))
+            }
+            Self::AdaptiveAvgPool(out) => format!("{} to {}", self.word(), by(*out)),
+            _ => self.word().to_owned(),
+        }
+    }
+
+    /// The output's shape, or the reason why these inputs do not fit.
+    ///
+    /// # Errors
+    /// A sentence without the op's name, for [`ArchError::BadShape`](super::ArchError::BadShape).
+    pub fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let arity = match self {
+            Self::Input => 0,
+            Self::Add => 2,
+            _ => 1,
+        };
+        if inputs.len() != arity {
+            return Err(format!("it takes {arity} inputs, not {}", inputs.len()));
+        }
+        match *self {
+            Self::Input => Err("the input's shape is given, not inferred".into()),
+            Self::Conv2d(c) => {
+                expect_channels(c.in_channels, inputs[0])?;
+                let [h, w] = image_side(inputs[0])?;
+                Ok(Shape::image(
+                    c.out_channels,
+                    window(h, c.kernel[0], c.stride[0], c.padding[0], c.dilation[0])?,
+                    window(w, c.kernel[1], c.stride[1], c.padding[1], c.dilation[1])?,
+                ))
+            }
+            Self::Linear(l) => {
+                expect_channels(l.in_features, inputs[0])?;
+                match inputs[0] {
+                    Shape::Image { .. } => Err("the channels must come last".into()),
+                    other => Ok(other.with_channels(l.out_features)),
+                }
+            }
+            Self::BatchNorm { channels, .. } => {
+                image_side(inputs[0])?;
+                expect_channels(channels, inputs[0])
+            }
+            Self::LayerNorm { channels, .. } | Self::LayerScale { channels } => {
+                expect_channels(channels, inputs[0])
+            }
+            Self::Activation(_) | Self::StochasticDepth { .. } | Self::Dropout { .. } => {
+                Ok(inputs[0])
+            }
+            Self::MaxPool(p) | Self::AvgPool(p) => {
+                let [h, w] = image_side(inputs[0])?;
+                Ok(Shape::image(
+                    inputs[0].channels(),
+                    window(h, p.kernel[0], p.stride[0], p.padding[0], 1)?,
+                    window(w, p.kernel[1], p.stride[1], p.padding[1], 1)?,
+                ))
+            }
+            Self::AdaptiveAvgPool([h, w]) => {
+                image_side(inputs[0])?;
+                Ok(Shape::image(inputs[0].channels(), h, w))
+            }
+            Self::ToGrid => {
+                let [height, width] = image_side(inputs[0])?;
+                Ok(Shape::Grid {
+                    height,
+                    width,
+                    channels: inputs[0].channels(),
+                })
+            }
+            Self::ToImage => match inputs[0] {
+                Shape::Grid {
+                    height,
+                    width,
+                    channels,
+                } => Ok(Shape::image(channels, height, width)),
+                _ => Err("it must be a grid".into()),
+            },
+            Self::Flatten => Ok(Shape::Vector {
+                channels: inputs[0].len(),
+            }),
+            Self::Add => {
+                if inputs[0] == inputs[1] {
+                    Ok(inputs[0])
+                } else {
+                    Err(format!("the other term has shape {}", inputs[1]))
+                }
+            }
+        }
+    }
+}
+
+fn image_side(shape: Shape) -> Result<[usize; 2], String> {
+    match shape {
+        Shape::Image { height, width, .. } => Ok([height, width]),
+        _ => Err("it must be an image".into()),
+    }
+}
+
+fn expect_channels(expected: usize, shape: Shape) -> Result<Shape, String> {
+    if shape.channels() == expected {
+        Ok(shape)
+    } else {
+        Err(format!("it was built for {expected} channels"))
+    }
+}
+
+/// Output length of a sliding window.
+fn window(
+    length: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+) -> Result<usize, String> {
+    let reach = dilation * (kernel - 1) + 1;
+    let padded = length + 2 * padding;
+    if padded < reach {
+        return Err(format!(
+            "{length} pixels are fewer than its window of {reach}"
+        ));
+    }
+    Ok((padded - reach) / stride + 1)
+}

@@ -1,0 +1,167 @@
+//! The command line: one file per command, arguments in, table or JSON out.
+//!
+//! Exit codes: 0 good, 1 the work failed, 2 bad usage (clap's own).
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+mod arch;
+mod check;
+mod demo;
+mod engine;
+mod eval;
+mod finetune;
+mod ghn;
+mod postprocess;
+mod predict;
+mod runs;
+mod shell;
+mod stats;
+
+/// Predict a network's parameters with a Graph HyperNetwork, look at them, post-process them,
+/// fine-tune from them and watch.
+#[derive(Debug, Parser)]
+#[command(name = "hyperscope", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Options that mean the same everywhere.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Print JSON instead of tables: one document, or one line per item for streams
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where to compute: auto or cpu
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+    /// Number of CPU threads (default: all cores)
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Seed of every random draw
+    #[arg(long, global = true, default_value_t = 1111, value_name = "N")]
+    pub seed: u64,
+}
+
+impl Common {
+    /// Refuses devices that this build cannot compute on.
+    fn check_device(&self) -> anyhow::Result<()> {
+        match self.device.as_str() {
+            "auto" | "cpu" => Ok(()),
+            other => anyhow::bail!(
+                "this build computes on the CPU only: --device takes auto or cpu, not \"{other}\""
+            ),
+        }
+    }
+
+    /// The same options for a child process.
+    #[must_use]
+    pub fn for_children(&self) -> Vec<String> {
+        let mut arguments = vec!["--device".to_owned(), self.device.clone()];
+        if let Some(threads) = self.threads {
+            arguments.extend(["--threads".to_owned(), threads.to_string()]);
+        }
+        arguments.extend(["--seed".to_owned(), self.seed.to_string()]);
+        arguments
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the app on built-in defaults: predict, post-process, start a short run
+    Demo(demo::DemoArgs),
+    /// List and show architectures, and the graph that a GHN reads
+    Arch(arch::ArchArgs),
+    /// Predict parameters with a GHN and write them to a file
+    Predict(predict::PredictArgs),
+    /// Add noise to, or orthogonalise, the weights of a file
+    Postprocess(postprocess::PostprocessArgs),
+    /// Numbers about parameters
+    Stats(stats::StatsArgs),
+    /// Accuracy of a file's weights on a data set
+    Eval(eval::EvalArgs),
+    /// Train a network from a random, predicted or stored start
+    Finetune(finetune::FinetuneArgs),
+    /// List, show, watch and steer runs
+    Runs(runs::RunsArgs),
+    /// Graph HyperNetworks at hand
+    Ghn(ghn::GhnArgs),
+    /// Compare this build with reference numbers
+    Check(check::CheckArgs),
+    /// Answer the app's requests on standard input and output
+    #[command(hide = true)]
+    Engine(engine::EngineArgs),
+    /// Carry out a run in this process
+    #[command(hide = true)]
+    Worker(finetune::WorkerArgs),
+    /// Print completions for a shell
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// Parses the arguments, runs the command, reports its error.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = configure_threads(cli.common.threads) {
+        return report(&error);
+    }
+    let common = &cli.common;
+    if let Err(error) = common.check_device() {
+        return report(&error);
+    }
+    let done = match cli.command {
+        None => demo::open_app(common),
+        Some(Command::Demo(args)) => demo::run(common, &args),
+        Some(Command::Arch(args)) => arch::run(common, &args),
+        Some(Command::Predict(args)) => predict::run(common, &args),
+        Some(Command::Postprocess(args)) => postprocess::run(common, &args),
+        Some(Command::Stats(args)) => stats::run(common, &args),
+        Some(Command::Eval(args)) => eval::run(common, &args),
+        Some(Command::Finetune(args)) => finetune::run(common, &args),
+        Some(Command::Runs(args)) => runs::run(common, &args),
+        Some(Command::Ghn(args)) => ghn::run(common, &args),
+        Some(Command::Check(args)) => check::run(common, &args),
+        Some(Command::Engine(args)) => engine::run(common, &args),
+        Some(Command::Worker(args)) => finetune::work(common, &args),
+        Some(Command::Completions(args)) => shell::completions::<Cli>(&args),
+        Some(Command::Man) => shell::man::<Cli>(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+/// Sets the size of the thread pools, before any thread exists.
+fn configure_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    let threads = match threads {
+        Some(0) => anyhow::bail!("--threads must be at least 1"),
+        Some(n) => n,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .with_context(|| format!("starting {threads} threads"))
+}
+
+/// Prints an error with its causes to standard error. A closed pipe (`| head`) is not an error.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let broken_pipe = error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    });
+    if broken_pipe {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {}", crate::text::Shown::new(&format!("{error:#}")));
+    ExitCode::FAILURE
+}

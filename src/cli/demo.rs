@@ -1,0 +1,117 @@
+//! `hyperscope demo`, and `hyperscope` alone: the app.
+
+use std::io::{IsTerminal as _, stdin, stdout};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::Common;
+use crate::run::{self, Home};
+use crate::tui;
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {}
+
+const ARCH: &str = "resnet18";
+
+/// The demonstration's run: long enough to be watched, short enough to be seen to end.
+const FINETUNE: &[&str] = &[
+    "finetune",
+    ARCH,
+    "--init",
+    "ghn+noise+orth",
+    "--data",
+    "synthetic",
+    "--shots",
+    "50",
+    "--epochs",
+    "15",
+    "--batch",
+    "32",
+];
+
+/// The same steps for a pipe or a script.
+const HEADLESS: &str = "\
+the demo is the app on built-in defaults, and needs a terminal on standard input and output. Without one:
+
+  hyperscope arch show resnet18 --classes 10 --image 32
+  hyperscope predict resnet18 --ghn default --classes 10 --image 32 --post noise+orth -o resnet18.safetensors
+  hyperscope stats diversity resnet18.safetensors
+  hyperscope finetune resnet18 --init ghn+noise+orth --data synthetic --shots 50 --epochs 5
+  hyperscope runs list";
+
+/// Starts a short run unless one is going, and opens the app on a prediction.
+///
+/// # Errors
+/// No terminal; a run that cannot be started; a terminal that cannot be used.
+pub fn run(common: &Common, _args: &DemoArgs) -> anyhow::Result<()> {
+    if !has_terminal() {
+        eprintln!("{HEADLESS}");
+        anyhow::bail!("no terminal");
+    }
+    let home = Home::find()?;
+    if !is_going(&home)? {
+        start_run(common)?;
+    }
+    let options = tui::Options {
+        arch: Some(ARCH.to_owned()),
+        predict: true,
+        ..options(common, &home)?
+    };
+    Ok(tui::run(options)?)
+}
+
+/// Opens the app where it was left.
+///
+/// # Errors
+/// No terminal, or one that cannot be used; a config file that cannot be read.
+pub fn open_app(common: &Common) -> anyhow::Result<()> {
+    if !has_terminal() {
+        anyhow::bail!(
+            "the app needs a terminal on standard input and output; `hyperscope --help` lists the commands that need none"
+        );
+    }
+    Ok(tui::run(options(common, &Home::find()?)?)?)
+}
+
+fn has_terminal() -> bool {
+    stdin().is_terminal() && stdout().is_terminal()
+}
+
+/// Whether a run of the demonstration's kind has a worker now.
+fn is_going(home: &Home) -> anyhow::Result<bool> {
+    let listing = run::list(home)?;
+    Ok(listing.runs.iter().any(|r| {
+        r.status.is_live() && r.request.arch == ARCH && r.request.data.spec == "synthetic"
+    }))
+}
+
+/// Starts the run through the public command, as anybody could.
+fn start_run(common: &Common) -> anyhow::Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(FINETUNE).args(["--detach", "--json"]);
+    command.args(common.for_children());
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .context("starting the demonstration's run")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "starting the demonstration's run: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
+}
+
+fn options(common: &Common, home: &Home) -> anyhow::Result<tui::Options> {
+    let config = home.config()?;
+    Ok(tui::Options {
+        theme: config.theme.clone(),
+        keys: config.keys.clone(),
+        state_file: Some(home.cache_folder().join("app.json")),
+        runs: home.runs_folder().to_owned(),
+        child_arguments: common.for_children(),
+        ..tui::Options::default()
+    })
+}

@@ -1,0 +1,112 @@
+//! `hyperscope ghn`: Graph HyperNetworks at hand.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::Common;
+use super::runs::{print, table};
+use crate::ghn::{self, Config, Ghn};
+use table::{Align, Table};
+
+#[derive(Debug, Args)]
+pub struct GhnArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The built-in GHN and those in the cache folder
+    List,
+    /// What a GHN is and what it was made for
+    Show {
+        /// `default`, a checkpoint (.pt, or .safetensors with its config beside it), or a name in the
+        /// cache folder
+        ghn: String,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the GHN cannot be opened, or standard output cannot be written.
+pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
+    match &args.what {
+        What::List => list(common),
+        What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
+    }
+}
+
+fn list(common: &Common) -> anyhow::Result<()> {
+    let all = ghn::list();
+    if common.json {
+        return print::json(&all);
+    }
+    let mut table = Table::new(&[
+        ("name", Align::Left),
+        ("what", Align::Left),
+        ("weights", Align::Left),
+        ("file", Align::Left),
+    ]);
+    for ghn in &all {
+        let path = ghn.path.as_ref().map(|p| p.to_string_lossy());
+        let row = [
+            ghn.name.as_str(),
+            &ghn.description,
+            weights(ghn.trained),
+            path.as_deref().unwrap_or("built in"),
+        ];
+        table.row(&row);
+    }
+    print::lines(&table.lines())
+}
+
+/// The word for where a GHN's weights come from.
+pub(super) const fn weights(trained: bool) -> &'static str {
+    if trained { "from a file" } else { "untrained" }
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    name: &'a str,
+    kind: &'a str,
+    trained: bool,
+    params: usize,
+    hash: String,
+    path: Option<String>,
+    config: &'a Config,
+}
+
+fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
+    let path = ghn.path().map(|p| p.to_string_lossy().into_owned());
+    if common.json {
+        return print::json(&View {
+            name: ghn.name(),
+            kind: ghn.kind(),
+            trained: ghn.trained(),
+            params: ghn.parameter_count(),
+            hash: ghn.hash(),
+            path,
+            config: ghn.config(),
+        });
+    }
+    let config = ghn.config();
+    let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
+    let [out, input, h, w] = config.max_shape;
+    let mut table = Table::new(&[(ghn.name(), Align::Left), (ghn.kind(), Align::Left)]);
+    for (what, value) in [
+        ("weights", weights(ghn.trained()).to_owned()),
+        ("file", path.unwrap_or_else(|| "built in".to_owned())),
+        ("parameters", ghn.parameter_count().to_string()),
+        ("hash", ghn.hash()),
+        ("width of a state", config.hid.to_string()),
+        ("trained for", format!("{} classes", config.num_classes)),
+        ("largest block", format!("{out}x{input}x{h}x{w}")),
+        ("virtual edges", yes(config.ve)),
+        ("layer norm", yes(config.layernorm)),
+        ("weights scaled by fan-in", yes(config.weight_norm)),
+    ] {
+        table.row(&[what, value.as_str()]);
+    }
+    print::lines(&table.lines())
+}

@@ -1,0 +1,11 @@
+//! Interactive work in a process of its own: the app asks, its engine child answers.
+//!
+//! The app holds no tensors and opens no device. If the child dies, the app says so and starts
+//! another; nothing else is lost.
+
+pub mod protocol;
+mod rows;
+mod server;
+mod session;
+
+pub use server::serve;

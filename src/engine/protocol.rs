@@ -1,0 +1,156 @@
+//! Requests and answers as JSON lines. Plain data: the app needs no other room to speak it. What is
+//! said of a tensor has the form that `stats` gives it.
+//!
+//! The app writes one [`Request`] a line to the engine's standard input; the engine writes any
+//! number of [`Answer`]s with the same `id` to its standard output, the last of which is
+//! [`Body::Done`] or [`Body::Failed`]. The first line of all is [`Body::Hello`] with id 0.
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::stats::{Detail as TensorDetail, Diversity as DiversityRow, Histogram};
+
+/// An architecture by name, and what it is built for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ArchSpec {
+    pub name: String,
+    pub classes: usize,
+    /// Height and width of the images.
+    pub side: usize,
+}
+
+/// Post-processing as a user states it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PostSpec {
+    pub noise: bool,
+    pub orth: bool,
+    pub beta: f64,
+    /// First layer treated, by number from 1 or by the name of a module or tensor.
+    pub layer: String,
+    pub seed: u64,
+}
+
+/// Which of the two state dicts that the engine holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// As predicted (or drawn at random).
+    Before,
+    /// After post-processing.
+    After,
+}
+
+/// What the app asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub id: u64,
+    #[serde(flatten)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// GHNs that can be chosen: the built-in one and those in the cache folder.
+    Ghns,
+    /// Predicts parameters and keeps them as [`Side::Before`]; `ghn` is `random` for torchvision's
+    /// own initialisation. Then streams one [`Body::Row`] per weight tensor.
+    Predict {
+        arch: ArchSpec,
+        ghn: String,
+        seed: u64,
+    },
+    /// Post-processes [`Side::Before`] into [`Side::After`] and streams the rows that changed, those
+    /// named in `first` before all others.
+    Post { post: PostSpec, first: Vec<String> },
+    /// Singular values, histogram and row correlation of one tensor, both sides where there are two.
+    Detail { tensor: String },
+    /// Writes a side to a safetensors file.
+    Write { side: Side, path: String },
+    /// Ends the request with this id as soon as possible; that request then fails as cancelled.
+    Cancel { request: u64 },
+}
+
+/// What the engine says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    pub id: u64,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    Hello {
+        version: String,
+        /// In words: `cpu, 2 threads, AVX-512`.
+        device: String,
+    },
+    /// `done` of `total`, of the work called `what`.
+    Progress {
+        what: String,
+        done: u64,
+        total: u64,
+    },
+    Ghns {
+        ghns: Vec<GhnSummary>,
+    },
+    Predicted(Predicted),
+    Row {
+        side: Side,
+        row: DiversityRow,
+    },
+    Detail {
+        tensor: String,
+        before: TensorDetail,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        after: Option<TensorDetail>,
+    },
+    Written {
+        path: String,
+        bytes: u64,
+    },
+    /// Something the user should know although the work goes on.
+    Warning {
+        text: String,
+    },
+    Done,
+    Failed {
+        message: String,
+        cancelled: bool,
+    },
+}
+
+/// A GHN that can be chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GhnSummary {
+    /// What to give as `--ghn`.
+    pub name: String,
+    /// Such as `GHN-2, 32 wide, 10 classes`.
+    pub description: String,
+    pub trained: bool,
+}
+
+/// The answer to a prediction, before its rows: the fields of `predict --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predicted {
+    pub arch: String,
+    pub ghn: String,
+    /// False for weights that were drawn at random instead of trained.
+    pub trained: bool,
+    /// Values predicted.
+    pub params: u64,
+    /// Tensors predicted.
+    pub tensors: u64,
+    /// Names of parameters that the GHN left at their random initialisation.
+    pub unpredicted: Vec<String>,
+    pub seconds: PredictSeconds,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PredictSeconds {
+    pub graph: f64,
+    pub gnn: f64,
+    pub decode: f64,
+    pub write: f64,
+}

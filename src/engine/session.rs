@@ -1,0 +1,241 @@
+//! What the engine holds between requests, and how it answers them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::protocol::{
+    ArchSpec, Body, Command, GhnSummary, PostSpec, PredictSeconds, Predicted, Side,
+};
+use super::rows;
+use super::server::Reply;
+use crate::arch::{Arch, ArchError, zoo};
+use crate::ghn::{self, Ghn, GhnError, PredictOptions};
+use crate::init::{self, InitError, Post};
+use crate::nn::StateDict;
+use crate::nn::files::{self, FileError};
+use crate::stats;
+
+/// Instead of a GHN: torchvision's own random initialisation.
+const RANDOM: &str = "random";
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Arch(#[from] ArchError),
+    #[error(transparent)]
+    Ghn(#[from] GhnError),
+    #[error(transparent)]
+    Init(#[from] InitError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("nothing is predicted yet; predict first")]
+    NothingPredicted,
+    #[error("nothing is post-processed yet; post-process first")]
+    NothingPostProcessed,
+    #[error("the parameters have no weight called \"{0}\"")]
+    NoTensor(String),
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// Parameters of one architecture, before and after post-processing.
+struct Held {
+    arch: Arch,
+    before: StateDict,
+    after: Option<StateDict>,
+}
+
+/// The engine's memory.
+#[derive(Default)]
+pub struct Session {
+    held: Option<Held>,
+}
+
+impl Session {
+    /// Answers one request; what it finds goes to `reply`.
+    ///
+    /// # Errors
+    /// [`SessionError`]; what was held before stays.
+    pub fn answer(&mut self, command: Command, reply: &mut Reply<'_>) -> Result<(), SessionError> {
+        match command {
+            Command::Ghns => {
+                reply.send(Body::Ghns { ghns: ghns() });
+                Ok(())
+            }
+            Command::Predict { arch, ghn, seed } => self.predict(&arch, &ghn, seed, reply),
+            Command::Post { post, first } => self.post(&post, &first, reply),
+            Command::Detail { tensor } => self.detail(&tensor, reply),
+            Command::Write { side, path } => self.write(side, Path::new(&path), reply),
+            // The reading thread takes these before they come here.
+            Command::Cancel { .. } => Ok(()),
+        }
+    }
+
+    fn predict(
+        &mut self,
+        spec: &ArchSpec,
+        ghn: &str,
+        seed: u64,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), SessionError> {
+        step(reply, "drawing a random start", 0)?;
+        let arch = zoo::build(
+            &spec.name,
+            &zoo::Options::for_images(spec.classes, spec.side),
+        )?;
+        let mut before = init::random::state(&arch, seed);
+        let predicted = if ghn == RANDOM {
+            drawn(&arch)
+        } else {
+            step(reply, "opening the GHN", 1)?;
+            let ghn = Ghn::open(ghn, seed)?;
+            step(reply, "predicting", 2)?;
+            fill(&mut before, &arch, &ghn, seed)?
+        };
+        reply.send(Body::Predicted(predicted));
+        // The old parameters are given up only now that the new ones exist.
+        let held = self.held.insert(Held {
+            arch,
+            before,
+            after: None,
+        });
+        let names = stats::weights_of_arch(&held.arch);
+        rows::send(&held.before, Side::Before, names, &[], reply)
+    }
+
+    fn post(
+        &mut self,
+        spec: &PostSpec,
+        first: &[String],
+        reply: &mut Reply<'_>,
+    ) -> Result<(), SessionError> {
+        let held = self.held.as_mut().ok_or(SessionError::NothingPredicted)?;
+        let post = Post {
+            noise: spec.noise,
+            orth: spec.orth,
+            beta: spec.beta,
+            first_layer: spec.layer.parse().unwrap_or_default(),
+            seed: spec.seed,
+            ..Post::default()
+        };
+        let mut after = held.before.clone();
+        let report = init::post_process(&mut after, &held.arch, &post, &mut |p| {
+            reply.progress("post-processing", p.done as u64, p.total as u64)
+        })?;
+        for warning in &report.warnings {
+            reply.send(Body::Warning {
+                text: warning.to_string(),
+            });
+        }
+        let changed = report.layers.into_iter().map(|l| l.tensor).collect();
+        let after = held.after.insert(after);
+        rows::send(after, Side::After, changed, first, reply)
+    }
+
+    fn detail(&self, tensor: &str, reply: &mut Reply<'_>) -> Result<(), SessionError> {
+        let held = self.held.as_ref().ok_or(SessionError::NothingPredicted)?;
+        let missing = || SessionError::NoTensor(tensor.to_owned());
+        let before = held.before.get(tensor).ok_or_else(missing)?;
+        let after = held.after.as_ref().and_then(|state| state.get(tensor));
+        // A tensor that post-processing left alone has one side only.
+        let after = after.filter(|after| *after != before);
+        reply.send(Body::Detail {
+            tensor: tensor.to_owned(),
+            before: stats::detail(before).ok_or_else(missing)?,
+            after: after.and_then(stats::detail),
+        });
+        Ok(())
+    }
+
+    fn write(&self, side: Side, path: &Path, reply: &mut Reply<'_>) -> Result<(), SessionError> {
+        let held = self.held.as_ref().ok_or(SessionError::NothingPredicted)?;
+        let state = match side {
+            Side::Before => &held.before,
+            Side::After => held
+                .after
+                .as_ref()
+                .ok_or(SessionError::NothingPostProcessed)?,
+        };
+        let metadata = [("arch".to_owned(), held.arch.name().to_owned())].into();
+        files::write_safetensors(path, state, &metadata)?;
+        reply.send(Body::Written {
+            path: path.display().to_string(),
+            bytes: path.metadata().map_or(0, |m| m.len()),
+        });
+        Ok(())
+    }
+}
+
+/// Steps of a prediction, for its progress bar.
+const STEPS: u64 = 3;
+
+fn step(reply: &mut Reply<'_>, what: &str, done: u64) -> Result<(), SessionError> {
+    if reply.progress(what, done, STEPS).is_break() {
+        return Err(SessionError::Cancelled);
+    }
+    Ok(())
+}
+
+/// The GHNs that can be chosen.
+fn ghns() -> Vec<GhnSummary> {
+    let random = GhnSummary {
+        name: RANDOM.to_owned(),
+        description: "no GHN: torchvision's own random initialisation".to_owned(),
+        trained: false,
+    };
+    let listed = ghn::list().into_iter().map(|listed| GhnSummary {
+        description: listed.description,
+        name: listed.name,
+        trained: listed.trained,
+    });
+    listed.chain([random]).collect()
+}
+
+/// What there is to say of a random start.
+fn drawn(arch: &Arch) -> Predicted {
+    Predicted {
+        arch: arch.name().to_owned(),
+        ghn: RANDOM.to_owned(),
+        trained: false,
+        params: 0,
+        tensors: 0,
+        unpredicted: arch.parameters().map(|t| t.name.clone()).collect(),
+        seconds: PredictSeconds::default(),
+    }
+}
+
+/// Predicts into `state`.
+fn fill(
+    state: &mut StateDict,
+    arch: &Arch,
+    ghn: &Ghn,
+    seed: u64,
+) -> Result<Predicted, SessionError> {
+    let options = PredictOptions {
+        seed,
+        ..PredictOptions::default()
+    };
+    let prediction = ghn.predict(arch, &options)?;
+    let start = Instant::now();
+    let mut predicted = Predicted {
+        arch: arch.name().to_owned(),
+        ghn: ghn.name().to_owned(),
+        trained: ghn.trained(),
+        params: 0,
+        tensors: prediction.tensors.len() as u64,
+        unpredicted: prediction.unpredicted,
+        seconds: PredictSeconds {
+            graph: prediction.seconds.graph,
+            gnn: prediction.seconds.gnn,
+            decode: prediction.seconds.decode,
+            write: 0.0,
+        },
+    };
+    for (name, tensor) in prediction.tensors.iter() {
+        predicted.params += tensor.len() as u64;
+        state.insert(name, tensor.clone());
+    }
+    predicted.seconds.write = start.elapsed().as_secs_f64();
+    Ok(predicted)
+}

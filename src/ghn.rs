@@ -1,0 +1,21 @@
+//! Graph HyperNetworks: the graph that a GHN reads, GHN models and their checkpoints, prediction.
+//!
+//! A prediction walks through the room like this: [`Trace::of`] writes down what PyTorch's autograd
+//! would record for an architecture, [`Graph`] turns that record into the primitive ops, edges and
+//! distances of Knyazev et al. (2021), and a [`Ghn`] turns the graph into parameters.
+
+mod error;
+pub mod graph;
+mod model;
+mod parameter;
+pub mod reference;
+mod trace;
+
+pub use error::GhnError;
+pub use graph::{Graph, Primitive};
+pub use model::{
+    ClassLayers, Config, DEFAULT, Decoder, Ghn, HyperNet, Listed, PredictOptions, Prediction,
+    Seconds, States, list,
+};
+pub use parameter::Parameter;
+pub use trace::{Function, Trace};

@@ -1,0 +1,91 @@
+//! What can go wrong with a GHN.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::nn::files::FileError;
+use crate::text::Shown;
+
+/// Why a GHN could not be opened, or could not predict.
+#[derive(Debug, Error)]
+pub enum GhnError {
+    #[error(
+        "there is no GHN called \"{name}\": it is neither `default`, nor a file, nor a name in {}; \
+         `hyperscope ghn list` shows what is at hand",
+        shown(.folder)
+    )]
+    Unknown { name: String, folder: PathBuf },
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("reading {}: {reason}", shown(.path))]
+    Read { path: PathBuf, reason: String },
+    #[error("{origin}: \"{field}\" of the GHN's config {reason}")]
+    Config {
+        origin: String,
+        field: &'static str,
+        reason: String,
+    },
+    #[error(
+        "{origin}: the tensor \"{tensor}\" of shape {expected:?} is missing; \
+         is this the checkpoint of a GHN, and does the config belong to it?"
+    )]
+    Missing {
+        origin: String,
+        tensor: String,
+        expected: Vec<usize>,
+    },
+    #[error(
+        "{origin}: the tensor \"{tensor}\" has shape {found:?}, but the config asks for {expected:?}"
+    )]
+    Shape {
+        origin: String,
+        tensor: String,
+        found: Vec<usize>,
+        expected: Vec<usize>,
+    },
+    #[error("{origin}: the tensor \"{tensor}\" holds values that are not finite numbers")]
+    NotFinite { origin: String, tensor: String },
+    #[error(
+        "{origin}: GHN-3 checkpoints are not supported yet by this build; \
+         it reads GHN-1, GHN-2 and the MLP baseline"
+    )]
+    Ghn3 { origin: String },
+    #[error(
+        "{origin}: this file holds no GHN: none of its {tensors} tensors is called \"{missing}\""
+    )]
+    NotGhn {
+        origin: String,
+        tensors: usize,
+        missing: &'static str,
+    },
+    #[error("predicting the parameters of {arch}: {source}")]
+    Compute {
+        arch: String,
+        source: candle_core::Error,
+    },
+}
+
+impl GhnError {
+    pub(super) fn compute(source: candle_core::Error) -> Self {
+        Self::Compute {
+            arch: "a network".to_owned(),
+            source,
+        }
+    }
+
+    /// Names the architecture in an error of the algebra.
+    pub(super) fn about(self, name: &str) -> Self {
+        match self {
+            Self::Compute { source, .. } => Self::Compute {
+                arch: name.to_owned(),
+                source,
+            },
+            other => other,
+        }
+    }
+}
+
+fn shown(path: &Path) -> Shown {
+    Shown::new(&path.to_string_lossy())
+}

@@ -1,0 +1,198 @@
+//! GHN models: their configs, weights and checkpoints, and what they predict.
+
+mod config;
+mod decode;
+mod dense;
+mod features;
+mod files;
+mod predict;
+mod propagate;
+mod scale;
+mod tile;
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+pub use config::{Config, Decoder, HyperNet};
+pub use files::{Listed, list};
+pub use propagate::States;
+
+use super::GhnError;
+use crate::nn::StateDict;
+use decode::{VectorDecoder, WeightDecoder};
+use features::Features;
+use propagate::Propagation;
+use weights::Weights;
+
+/// The name of the GHN that needs no file.
+pub const DEFAULT: &str = "default";
+
+/// A Graph HyperNetwork, ready to predict.
+#[derive(Debug)]
+pub struct Ghn {
+    name: String,
+    path: Option<PathBuf>,
+    trained: bool,
+    /// What the weights depend on, for [`Ghn::hash`].
+    identity: String,
+    config: Config,
+    model: Model,
+}
+
+#[derive(Debug)]
+struct Model {
+    features: Features,
+    propagation: Propagation,
+    weights: WeightDecoder,
+    vectors: VectorDecoder,
+    parameters: usize,
+}
+
+impl Model {
+    fn new(config: &Config, weights: &Weights) -> Result<Self, GhnError> {
+        Ok(Self {
+            features: Features::new(config, weights)?,
+            propagation: Propagation::new(config, weights)?,
+            weights: WeightDecoder::new(config, weights)?,
+            vectors: VectorDecoder::new(config, weights)?,
+            parameters: weights.given(),
+        })
+    }
+}
+
+/// Whether the classification layer is predicted too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClassLayers {
+    /// If the network has as many classes as the GHN was trained for.
+    #[default]
+    WhenClassesMatch,
+    /// Even if it has not: rows are cut or repeated.
+    Always,
+    Never,
+}
+
+/// What to predict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PredictOptions {
+    pub class_layers: ClassLayers,
+    /// Of the few values that are drawn: a vision transformer's class token has a position encoding
+    /// that no GHN predicts.
+    pub seed: u64,
+}
+
+/// Predicted parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Only what was predicted, in state-dict order.
+    pub tensors: StateDict,
+    /// Parameters that keep whatever initialisation they have.
+    pub unpredicted: Vec<String>,
+    pub seconds: Seconds,
+}
+
+/// How long each stage took, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Seconds {
+    pub graph: f64,
+    pub gnn: f64,
+    pub decode: f64,
+}
+
+impl Ghn {
+    /// Opens `default`, a checkpoint, or a name in the cache folder. `seed` is that of the default
+    /// GHN's weights, which are random; checkpoints do not depend on it.
+    ///
+    /// # Errors
+    /// If there is no such GHN, the file cannot be read, or it holds something else.
+    pub fn open(name: &str, seed: u64) -> Result<Self, GhnError> {
+        if name == DEFAULT {
+            return Self::untrained(&Config::ghn2_cifar10(), seed);
+        }
+        Self::read(&files::find(name)?)
+    }
+
+    /// A GHN with torch's default initialisation.
+    ///
+    /// # Errors
+    /// None in practice: random weights always fit their config.
+    pub fn untrained(config: &Config, seed: u64) -> Result<Self, GhnError> {
+        Ok(Self {
+            name: DEFAULT.to_owned(),
+            path: None,
+            trained: false,
+            identity: format!("untrained, seed {seed}"),
+            model: Model::new(config, &Weights::random(seed))?,
+            config: config.clone(),
+        })
+    }
+
+    /// Opens a checkpoint.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its tensors are not those of a GHN that this build knows.
+    pub fn read(path: &Path) -> Result<Self, GhnError> {
+        let loaded = files::load(path)?;
+        let origin = path.display().to_string();
+        let config = Config::of(&origin, &loaded.tensors, loaded.config.as_ref())?;
+        let weights = Weights::stored(&origin, &loaded.tensors);
+        Ok(Self {
+            name: files::stem(path),
+            trained: true,
+            identity: files::digest(path)?,
+            model: Model::new(&config, &weights)?,
+            path: Some(path.to_owned()),
+            config,
+        })
+    }
+
+    /// The name it was opened by: `default`, or the file's name without its extension.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The checkpoint's file, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Whether its weights were trained; what an untrained GHN predicts is only noise of a certain
+    /// structure, and every place that shows it must say so.
+    #[must_use]
+    pub const fn trained(&self) -> bool {
+        self.trained
+    }
+
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// GHN-1, GHN-2 or MLP.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        self.config.kind()
+    }
+
+    /// A number that tells GHNs apart, in hexadecimal: SHA-256 of config and weights (or of the
+    /// seed that they come from).
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{:?}", self.config));
+        hash.update(&self.identity);
+        files::hex(&hash.finalize())
+    }
+
+    /// Number of weights.
+    #[must_use]
+    pub const fn parameter_count(&self) -> usize {
+        self.model.parameters
+    }
+}
+
+#[cfg(test)]
+mod tests;

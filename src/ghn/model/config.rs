@@ -1,0 +1,280 @@
+//! The numbers that define a GHN, from a config or from the shapes of a bare state dict.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::GhnError;
+use crate::nn::StateDict;
+
+/// How node states are made from node features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HyperNet {
+    /// Messages along the graph, with a gated recurrent unit at each node.
+    GatedGnn,
+    /// Every node on its own: the baseline that does not see the graph.
+    Mlp,
+}
+
+/// How weights are made from node states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decoder {
+    Conv,
+    Mlp,
+}
+
+/// The numbers that define a GHN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// Width of a node's state.
+    pub hid: usize,
+    /// Largest weight that is decoded in one piece: `[out, in, kh, kw]`; larger ones are tiled.
+    pub max_shape: [usize; 4],
+    /// Number of classes of the data set that the GHN was trained on.
+    pub num_classes: usize,
+    pub hypernet: HyperNet,
+    pub decoder: Decoder,
+    /// Whether predicted values are scaled to suit their layer.
+    pub weight_norm: bool,
+    /// Whether messages also pass along virtual edges.
+    pub ve: bool,
+    /// Whether states are normalised before they are decoded.
+    pub layernorm: bool,
+}
+
+impl Config {
+    /// GHN-2 as published for CIFAR-10.
+    #[must_use]
+    pub const fn ghn2_cifar10() -> Self {
+        Self {
+            hid: 32,
+            max_shape: [64, 64, 11, 11],
+            num_classes: 10,
+            hypernet: HyperNet::GatedGnn,
+            decoder: Decoder::Conv,
+            weight_norm: true,
+            ve: true,
+            layernorm: true,
+        }
+    }
+
+    /// The literature's name for such a GHN.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match (self.hypernet, self.ve) {
+            (HyperNet::Mlp, _) => "MLP",
+            (HyperNet::GatedGnn, true) => "GHN-2",
+            (HyperNet::GatedGnn, false) => "GHN-1",
+        }
+    }
+
+    /// The config of a checkpoint: what `given` says, completed from the tensors.
+    ///
+    /// # Errors
+    /// [`GhnError::Ghn3`] for a Graphormer, [`GhnError::NotGhn`] for tensors of something else,
+    /// [`GhnError::Config`] for numbers that no GHN can have.
+    pub fn of(origin: &str, state: &StateDict, given: Option<&Value>) -> Result<Self, GhnError> {
+        let given = given.map(|v| v.get("config").unwrap_or(v));
+        let is_ghn3 = state.iter().any(|(name, _)| {
+            name.contains(".attn.")
+                || name.contains("centrality_embed")
+                || name.contains(".ff.net.")
+        });
+        let says_ghn3 = given
+            .and_then(|g| g.get("is_ghn2"))
+            .and_then(Value::as_bool);
+        if is_ghn3 || says_ghn3 == Some(false) {
+            return Err(GhnError::Ghn3 {
+                origin: origin.to_owned(),
+            });
+        }
+        let mut config = Self::inferred(origin, state)?;
+        if let Some(given) = given {
+            Fields { origin, given }.overwrite(&mut config)?;
+        }
+        config.check(origin)?;
+        Ok(config)
+    }
+
+    /// What the tensors alone tell. Whether values are normalised leaves no trace: GHN-1, which
+    /// has no virtual edges, does not normalise; the others do.
+    fn inferred(origin: &str, state: &StateDict) -> Result<Self, GhnError> {
+        let shape = |name: &'static str| {
+            let tensor = state.get(name).map(|t| t.shape.as_slice());
+            tensor.ok_or(GhnError::NotGhn {
+                origin: origin.to_owned(),
+                tensors: state.len(),
+                missing: name,
+            })
+        };
+        let at = |shape: &[usize], i: usize| shape.get(i).copied().unwrap_or(0);
+        let hid = at(shape("embed.weight")?, 1);
+        let spatial = at(shape("shape_enc.embed_spatial.weight")?, 0);
+        let side = if spatial == 9 { 11 } else { 16 };
+        let conv = state.get("decoder.conv.2.weight");
+        let channels = conv.map_or(2 * hid, |t| at(&t.shape, 0).isqrt());
+        let classes = state.get("bias_class.1.weight");
+        let mlp = state.get("gnn.fc.0.weight").is_some();
+        let ve = mlp || state.get("gnn.mlp_ve.fc.0.weight").is_some();
+        Ok(Self {
+            hid,
+            max_shape: [channels, channels, side, side],
+            num_classes: classes.map_or(10, |t| at(&t.shape, 0)),
+            hypernet: if mlp {
+                HyperNet::Mlp
+            } else {
+                HyperNet::GatedGnn
+            },
+            decoder: if conv.is_some() {
+                Decoder::Conv
+            } else {
+                Decoder::Mlp
+            },
+            weight_norm: ve,
+            ve,
+            layernorm: state.get("ln.weight").is_some(),
+        })
+    }
+
+    fn check(&self, origin: &str) -> Result<(), GhnError> {
+        let refuse = |field, reason: String| {
+            Err(GhnError::Config {
+                origin: origin.to_owned(),
+                field,
+                reason,
+            })
+        };
+        if self.hid == 0 || self.hid % 4 != 0 || self.hid > MOST_HIDDEN {
+            let reason = format!(
+                "must be a multiple of 4 up to {MOST_HIDDEN}, not {}",
+                self.hid
+            );
+            return refuse("hid", reason);
+        }
+        let [out, input, h, w] = self.max_shape;
+        let fits = |n: usize, most: usize| (1..=most).contains(&n);
+        if !fits(out, MOST_CHANNELS) || !fits(input, MOST_CHANNELS) || !fits(h, 64) || h != w {
+            return refuse(
+                "max_shape",
+                format!(
+                    "must be [out, in, side, side] of sensible size, not {:?}",
+                    self.max_shape
+                ),
+            );
+        }
+        if !fits(self.num_classes, MOST_CLASSES) {
+            let reason = format!(
+                "must lie between 1 and {MOST_CLASSES}, not {}",
+                self.num_classes
+            );
+            return refuse("num_classes", reason);
+        }
+        Ok(())
+    }
+}
+
+/// `GHN-2, 32 wide, 10 classes`.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            hid, num_classes, ..
+        } = self;
+        write!(f, "{}, {hid} wide, {num_classes} classes", self.kind())
+    }
+}
+
+/// Beyond these a config is damaged rather than ambitious.
+const MOST_HIDDEN: usize = 4096;
+const MOST_CHANNELS: usize = 4096;
+const MOST_CLASSES: usize = 1_000_000;
+
+/// The fields of a config document.
+struct Fields<'a> {
+    origin: &'a str,
+    given: &'a Value,
+}
+
+impl Fields<'_> {
+    fn overwrite(&self, config: &mut Config) -> Result<(), GhnError> {
+        self.number("hid", &mut config.hid)?;
+        self.number("num_classes", &mut config.num_classes)?;
+        self.shape(&mut config.max_shape)?;
+        self.flag("weight_norm", &mut config.weight_norm)?;
+        self.flag("ve", &mut config.ve)?;
+        self.flag("layernorm", &mut config.layernorm)?;
+        if let Some(word) = self.word("hypernet")? {
+            config.hypernet = match word {
+                "gatedgnn" => HyperNet::GatedGnn,
+                "mlp" => HyperNet::Mlp,
+                other => return Err(self.bad("hypernet", "\"gatedgnn\" or \"mlp\"", other)),
+            };
+        }
+        if let Some(word) = self.word("decoder")? {
+            config.decoder = match word {
+                "conv" => Decoder::Conv,
+                "mlp" => Decoder::Mlp,
+                other => return Err(self.bad("decoder", "\"conv\" or \"mlp\"", other)),
+            };
+        }
+        Ok(())
+    }
+
+    fn bad(&self, field: &'static str, wanted: &str, got: &str) -> GhnError {
+        GhnError::Config {
+            origin: self.origin.to_owned(),
+            field,
+            reason: format!("must be {wanted}, not {got}"),
+        }
+    }
+
+    fn get(&self, field: &str) -> Option<&Value> {
+        self.given.get(field).filter(|v| !v.is_null())
+    }
+
+    fn number(&self, field: &'static str, to: &mut usize) -> Result<(), GhnError> {
+        let Some(value) = self.get(field) else {
+            return Ok(());
+        };
+        *to =
+            as_usize(value).ok_or_else(|| self.bad(field, "a whole number", &value.to_string()))?;
+        Ok(())
+    }
+
+    /// Python's 0 and 1 count as well.
+    fn flag(&self, field: &'static str, to: &mut bool) -> Result<(), GhnError> {
+        let Some(value) = self.get(field) else {
+            return Ok(());
+        };
+        let flag = value.as_bool().or_else(|| value.as_i64().map(|n| n != 0));
+        *to = flag.ok_or_else(|| self.bad(field, "true or false", &value.to_string()))?;
+        Ok(())
+    }
+
+    fn word(&self, field: &'static str) -> Result<Option<&str>, GhnError> {
+        let Some(value) = self.get(field) else {
+            return Ok(None);
+        };
+        let word = value.as_str();
+        word.map(Some)
+            .ok_or_else(|| self.bad(field, "a word", &value.to_string()))
+    }
+
+    fn shape(&self, to: &mut [usize; 4]) -> Result<(), GhnError> {
+        let Some(value) = self.get("max_shape") else {
+            return Ok(());
+        };
+        let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let sizes: Option<Vec<usize>> = list.iter().map(as_usize).collect();
+        *to = sizes
+            .and_then(|s| s.try_into().ok())
+            .ok_or_else(|| self.bad("max_shape", "four whole numbers", &value.to_string()))?;
+        Ok(())
+    }
+}
+
+fn as_usize(value: &Value) -> Option<usize> {
+    value.as_u64().and_then(|n| usize::try_from(n).ok())
+}

@@ -1,0 +1,277 @@
+//! Decoders: node states to blocks of weights and to vectors.
+//!
+//! Letters: `n` nodes, `C` width of a state, `O`/`I` channels out/in, `P` kernel positions,
+//! `M` the largest block, `K` the GHN's classes.
+
+use super::super::GhnError;
+use super::config::{Config, Decoder};
+use super::dense::{Dense, relu};
+use super::tile::resized;
+use super::weights::Weights;
+
+type Computed = Result<Vec<f32>, candle_core::Error>;
+
+/// Decodes weights.
+#[derive(Clone, Debug)]
+pub(super) struct WeightDecoder {
+    max_shape: [usize; 4],
+    layers: Layers,
+    /// From a block's outputs to classes.
+    classes: Dense,
+    num_classes: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Layers {
+    /// A plane of positions from the state, then two layers at each position.
+    Conv {
+        planes: Dense,
+        widen: Dense,
+        block: Dense,
+    },
+    /// The whole block at once.
+    Mlp { hidden: Dense, block: Dense },
+}
+
+/// What to decode: the part of the largest block that a weight needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct BlockShape {
+    pub outputs: usize,
+    pub inputs: usize,
+    pub kernel: [usize; 2],
+}
+
+impl BlockShape {
+    const fn positions(self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Number of values per node.
+    pub const fn len(self) -> usize {
+        self.outputs * self.inputs * self.positions()
+    }
+}
+
+impl WeightDecoder {
+    pub fn new(config: &Config, weights: &Weights) -> Result<Self, GhnError> {
+        let (c, k) = (config.hid, config.num_classes);
+        let [out, input, h, w] = config.max_shape;
+        let name = "decoder.class_layer_predictor.1";
+        let (layers, classes) = match config.decoder {
+            Decoder::Conv => (
+                Layers::Conv {
+                    planes: weights.dense("decoder.fc.0", 4 * c * h * w, c)?,
+                    widen: weights.dense("decoder.conv.0", 8 * c, 4 * c)?,
+                    block: weights.dense("decoder.conv.2", out * input, 8 * c)?,
+                },
+                weights.dense(name, k, out)?,
+            ),
+            Decoder::Mlp => (
+                Layers::Mlp {
+                    hidden: weights.dense("decoder.mlp.fc.0", 2 * c, c)?,
+                    block: weights.dense("decoder.mlp.fc.2", out * input * h * w, 2 * c)?,
+                },
+                weights.dense(name, k * out, 2 * c)?,
+            ),
+        };
+        Ok(Self {
+            max_shape: config.max_shape,
+            layers,
+            classes,
+            num_classes: k,
+        })
+    }
+
+    /// The block that a weight `[out, in, kh, kw]` is made from.
+    pub fn block_shape(&self, out: usize, input: usize, kernel: [usize; 2]) -> BlockShape {
+        BlockShape {
+            outputs: out.min(self.max_shape[0]),
+            inputs: input.min(self.max_shape[1]),
+            kernel,
+        }
+    }
+
+    /// The block that the classifier's weight is made from: one output per class of the GHN.
+    pub fn class_shape(&self, input: usize) -> BlockShape {
+        let inputs = match self.layers {
+            Layers::Conv { .. } => self.max_shape[1],
+            // This decoder's class layer has the largest block's *outputs* as inputs.
+            Layers::Mlp { .. } => self.max_shape[0],
+        };
+        BlockShape {
+            outputs: self.num_classes,
+            inputs: input.min(inputs),
+            kernel: [1, 1],
+        }
+    }
+
+    /// Decodes a block for each state: `[n, P, O, I]`. Kernels larger than the decoder's are decoded
+    /// at its size and stretched.
+    pub fn blocks(&self, states: &[f32], shape: BlockShape) -> Computed {
+        let [_, _, h, w] = self.max_shape;
+        let kernel = [shape.kernel[0].min(h), shape.kernel[1].min(w)];
+        let decoded = BlockShape { kernel, ..shape };
+        let values = match &self.layers {
+            Layers::Conv {
+                planes,
+                widen,
+                block,
+            } => {
+                let corner = self.corner(planes, kernel);
+                let rows = self.rows(shape.outputs, shape.inputs);
+                positionwise(states, &corner, widen, &block.rows(rows))?
+            }
+            Layers::Mlp { hidden, block } => {
+                let mut x = hidden.apply(states)?;
+                relu(&mut x);
+                let positions = h * w;
+                let rows = corner_positions(kernel, w).flat_map(|p| {
+                    let rows = self.rows(shape.outputs, shape.inputs);
+                    rows.map(move |r| r * positions + p)
+                });
+                block.rows(rows).apply(&x)?
+            }
+        };
+        if kernel == shape.kernel {
+            return Ok(values);
+        }
+        let stretched = values
+            .chunks_exact(decoded.len())
+            .flat_map(|block| resized(block, kernel, shape.kernel));
+        Ok(stretched.collect())
+    }
+
+    /// Decodes the classifier's weight for each state: `[n, 1, K, I]`.
+    pub fn class_blocks(&self, states: &[f32], shape: BlockShape) -> Computed {
+        match &self.layers {
+            Layers::Conv { .. } => {
+                let outputs = self.max_shape[0];
+                let block = BlockShape { outputs, ..shape };
+                let mut x = self.blocks(states, block)?;
+                relu(&mut x);
+                let weights = x.chunks_exact(block.len()).map(|block| {
+                    // `[O, I]` to `[I, O]`, through the layer to `[I, K]`, and back to `[K, I]`.
+                    let turned = transposed(block, shape.inputs);
+                    let classes = self.classes.apply(&turned)?;
+                    Ok(transposed(&classes, self.num_classes))
+                });
+                Ok(weights
+                    .collect::<Result<Vec<_>, candle_core::Error>>()?
+                    .concat())
+            }
+            Layers::Mlp { hidden, .. } => {
+                let mut x = hidden.apply(states)?;
+                relu(&mut x);
+                let width = self.max_shape[0];
+                let rows = (0..self.num_classes)
+                    .flat_map(|k| (0..shape.inputs).map(move |i| k * width + i));
+                self.classes.rows(rows).apply(&x)
+            }
+        }
+    }
+
+    /// Rows of the last layer that give `[:outputs, :inputs]` of the largest block.
+    fn rows(&self, outputs: usize, inputs: usize) -> impl Iterator<Item = usize> + use<> {
+        let width = self.max_shape[1];
+        (0..outputs).flat_map(move |o| (0..inputs).map(move |i| o * width + i))
+    }
+
+    /// The first layer reduced to the top left `kernel` of its plane; outputs are `[P, 4 C]`.
+    fn corner(&self, planes: &Dense, kernel: [usize; 2]) -> Dense {
+        let [_, _, h, w] = self.max_shape;
+        let channels = planes.outputs / (h * w);
+        planes.rows(
+            corner_positions(kernel, w)
+                .flat_map(|p| (0..channels).map(move |channel| channel * h * w + p)),
+        )
+    }
+}
+
+/// Positions of the top left corner of a plane, row by row.
+fn corner_positions(kernel: [usize; 2], width: usize) -> impl Iterator<Item = usize> {
+    (0..kernel[0]).flat_map(move |y| (0..kernel[1]).map(move |x| y * width + x))
+}
+
+/// The conv decoder's three layers; the last two work at each position alone.
+fn positionwise(states: &[f32], planes: &Dense, widen: &Dense, block: &Dense) -> Computed {
+    let mut x = planes.apply(states)?;
+    relu(&mut x);
+    let mut x = widen.apply(&x)?;
+    relu(&mut x);
+    block.apply(&x)
+}
+
+/// A matrix with `columns` columns, transposed.
+fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let rows = matrix.len() / columns;
+    let mut turned = Vec::with_capacity(matrix.len());
+    for c in 0..columns {
+        turned.extend((0..rows).map(|r| matrix[r * columns + c]));
+    }
+    turned
+}
+
+/// Decodes norms and biases.
+#[derive(Clone, Debug)]
+pub(super) struct VectorDecoder {
+    layers: [Dense; 2],
+    classes: Dense,
+}
+
+/// A node's two vectors: the weight of a norm, and any bias.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vectors<'a> {
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
+}
+
+/// Vectors of some nodes, `[n, 2, L]`.
+#[derive(Clone, Debug)]
+pub(super) struct VectorBatch {
+    length: usize,
+    values: Vec<f32>,
+}
+
+impl VectorBatch {
+    /// The vectors of the `index`-th node.
+    pub fn of(&self, index: usize) -> Vectors<'_> {
+        let start = 2 * index * self.length;
+        let (weight, rest) = self.values[start..].split_at(self.length);
+        Vectors {
+            weight,
+            bias: &rest[..self.length],
+        }
+    }
+}
+
+impl VectorDecoder {
+    pub fn new(config: &Config, weights: &Weights) -> Result<Self, GhnError> {
+        let c = config.hid;
+        let longest = config.max_shape[0].max(config.max_shape[1]);
+        Ok(Self {
+            layers: [
+                weights.dense("decoder_1d.fc.0", 2 * c, c)?,
+                weights.dense("decoder_1d.fc.2", 2 * longest, 2 * c)?,
+            ],
+            classes: weights.dense("bias_class.1", config.num_classes, longest)?,
+        })
+    }
+
+    /// Vectors of the longest length that is decoded in one piece.
+    pub fn vectors(&self, states: &[f32]) -> Result<VectorBatch, candle_core::Error> {
+        let [first, second] = &self.layers;
+        let mut x = first.apply(states)?;
+        relu(&mut x);
+        Ok(VectorBatch {
+            length: second.outputs / 2,
+            values: second.apply(&x)?,
+        })
+    }
+
+    /// The classifier's bias among them, one entry per class of the GHN.
+    pub fn class_bias(&self, vectors: Vectors) -> Computed {
+        let mut x = vectors.bias.to_vec();
+        relu(&mut x);
+        self.classes.apply(&x)
+    }
+}

@@ -1,0 +1,174 @@
+//! Checkpoint files of GHNs, and where they are looked for.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::super::GhnError;
+use super::{Config, DEFAULT, Ghn};
+use crate::nn::StateDict;
+use crate::nn::files::read_state;
+
+/// A GHN at hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// What `--ghn` takes.
+    pub name: String,
+    /// Such as `GHN-2, 32 wide, 10 classes`, or why it cannot be used.
+    pub description: String,
+    pub trained: bool,
+    /// None for the built-in default.
+    pub path: Option<PathBuf>,
+    pub bytes: Option<u64>,
+}
+
+/// Extensions of checkpoints, in order of preference.
+const EXTENSIONS: [&str; 3] = ["safetensors", "pt", "pth"];
+
+/// Larger checkpoints are listed without being opened.
+const LARGEST_OPENED_BYTES: u64 = 64 << 20;
+
+/// The built-in default and the checkpoints in the cache folder, by name.
+#[must_use]
+pub fn list() -> Vec<Listed> {
+    let mut all = vec![Listed {
+        name: DEFAULT.to_owned(),
+        description: format!("{}, random weights", Config::ghn2_cifar10()),
+        trained: false,
+        path: None,
+        bytes: None,
+    }];
+    // A folder that does not exist yet holds no checkpoints.
+    let entries = std::fs::read_dir(folder()).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .map(|e| e.path())
+        .filter(|p| p.is_file() && is_checkpoint(p))
+        .collect();
+    let preference = |path: &PathBuf| {
+        EXTENSIONS
+            .iter()
+            .position(|e| path.extension().is_some_and(|x| x == *e))
+    };
+    found.sort_by_key(|path| (stem(path), preference(path)));
+    found.dedup_by_key(|path| stem(path));
+    all.extend(found.into_iter().map(listed));
+    all
+}
+
+fn listed(path: PathBuf) -> Listed {
+    let bytes = std::fs::metadata(&path).map(|m| m.len()).ok();
+    let description = if bytes.is_some_and(|b| b > LARGEST_OPENED_BYTES) {
+        "a large checkpoint; `ghn show` opens it".to_owned()
+    } else {
+        match Ghn::read(&path) {
+            Ok(ghn) => ghn.config().to_string(),
+            Err(error) => error.to_string(),
+        }
+    };
+    Listed {
+        name: stem(&path),
+        description,
+        trained: true,
+        path: Some(path),
+        bytes,
+    }
+}
+
+fn is_checkpoint(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str());
+    extension.is_some_and(|e| EXTENSIONS.contains(&e))
+}
+
+/// Where named GHNs lie: `cache/ghn` below `HYPERSCOPE_HOME` if that is set, else `ghn` in the
+/// user's cache folder.
+pub(super) fn folder() -> PathBuf {
+    if let Some(home) = std::env::var_os("HYPERSCOPE_HOME").filter(|h| !h.is_empty()) {
+        return Path::new(&home).join("cache").join("ghn");
+    }
+    match ProjectDirs::from("", "", "hyperscope") {
+        Some(dirs) => dirs.cache_dir().join("ghn"),
+        None => Path::new("ghn").to_owned(),
+    }
+}
+
+/// The checkpoint that `name` means: a file, or a name in the cache folder.
+pub(super) fn find(name: &str) -> Result<PathBuf, GhnError> {
+    let path = Path::new(name);
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    let folder = folder();
+    let with = EXTENSIONS.iter().map(|e| format!("{name}.{e}"));
+    std::iter::once(name.to_owned())
+        .chain(with)
+        .map(|n| folder.join(n))
+        .find(|p| p.is_file())
+        .ok_or(GhnError::Unknown {
+            name: name.to_owned(),
+            folder,
+        })
+}
+
+/// A file's name without its extension.
+pub(super) fn stem(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or(path.as_os_str());
+    stem.to_string_lossy().into_owned()
+}
+
+/// Tensors with the config that came along, in the file or beside it.
+pub(super) struct Checkpoint {
+    pub tensors: StateDict,
+    pub config: Option<Value>,
+}
+
+/// Reads a checkpoint. A config inside the file counts more than one beside it.
+pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
+    let loaded = read_state(path)?;
+    let inside = loaded.config.filter(|c| c.get("hid").is_some());
+    let config = match inside {
+        Some(config) => Some(config),
+        None => config_beside(path)?,
+    };
+    Ok(Checkpoint {
+        tensors: loaded.tensors,
+        config,
+    })
+}
+
+/// `NAME.config.json` or `config.json` in the checkpoint's folder.
+fn config_beside(path: &Path) -> Result<Option<Value>, GhnError> {
+    let own = path.with_extension("config.json");
+    let shared = path.with_file_name("config.json");
+    let Some(path) = [own, shared].into_iter().find(|p| p.is_file()) else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(&path).map_err(|e| read_error(&path, &e))?;
+    let value = serde_json::from_str(&text).map_err(|e| read_error(&path, &e))?;
+    Ok(Some(value))
+}
+
+fn read_error(path: &Path, error: &dyn std::fmt::Display) -> GhnError {
+    GhnError::Read {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// SHA-256 of a file's content.
+pub(super) fn digest(path: &Path) -> Result<String, GhnError> {
+    let mut hash = Sha256::new();
+    File::open(path)
+        .and_then(|mut file| io::copy(&mut file, &mut hash))
+        .map_err(|e| read_error(path, &e))?;
+    Ok(hex(&hash.finalize()))
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

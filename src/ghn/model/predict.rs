@@ -1,0 +1,374 @@
+//! Prediction: which node gives which tensor, and how the tensor is written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
+
+use super::super::graph::{Graph, Node, Primitive, Role};
+use super::super::{GhnError, Parameter, Trace};
+use super::decode::{BlockShape, VectorBatch};
+use super::propagate::States;
+use super::scale::Scaling;
+use super::tile::{Block, repeated};
+use super::{ClassLayers, Ghn, PredictOptions, Prediction, Seconds};
+use crate::arch::Arch;
+use crate::nn::{StateDict, Tensor};
+use crate::random;
+
+/// Deviation of the class token's position encoding, which no GHN predicts.
+const CLASS_TOKEN_STD: f32 = 0.02;
+
+impl Ghn {
+    /// Predicts the parameters of `arch`.
+    ///
+    /// # Errors
+    /// [`GhnError::Compute`] if the algebra fails, for want of memory for example.
+    pub fn predict(&self, arch: &Arch, options: &PredictOptions) -> Result<Prediction, GhnError> {
+        let start = Instant::now();
+        let parameters = Parameter::list(arch);
+        let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
+        let graph_s = start.elapsed().as_secs_f64();
+        let options = options.resolved(self.config().num_classes == arch.classes());
+        let mut prediction = self
+            .predict_graph(&graph, &parameters, &options)
+            .map_err(|e| e.about(arch.name()))?;
+        prediction.seconds.graph = graph_s;
+        Ok(prediction)
+    }
+
+    /// Predicts the parameters of the network that has this graph and these parameters.
+    ///
+    /// [`ClassLayers::WhenClassesMatch`] compares with the length of the classifier's bias.
+    ///
+    /// # Errors
+    /// [`GhnError::Compute`] if the algebra fails.
+    pub fn predict_graph(
+        &self,
+        graph: &Graph,
+        parameters: &[Parameter],
+        options: &PredictOptions,
+    ) -> Result<Prediction, GhnError> {
+        let start = Instant::now();
+        let (_, states) = self.states(graph, parameters)?;
+        let gnn = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let classes = graph.nodes.last().and_then(|n| n.parameter);
+        let classes = classes.and_then(|p| parameters[p].shape.first().copied());
+        let options = options.resolved(classes == Some(self.config().num_classes));
+        let writer = Writer::new(self, graph, parameters, &options);
+        let mut tensors = writer.run(&states).map_err(GhnError::compute)?;
+        let unpredicted = parameters
+            .iter()
+            .zip(&tensors)
+            .filter(|(_, t)| t.is_none())
+            .map(|(p, _)| p.name.clone())
+            .collect();
+        let named = parameters.iter().zip(&mut tensors);
+        let tensors: StateDict = named
+            .filter_map(|(p, t)| t.take().map(|t| (p.name.clone(), t)))
+            .collect();
+        Ok(Prediction {
+            tensors,
+            unpredicted,
+            seconds: Seconds {
+                graph: 0.0,
+                gnn,
+                decode: start.elapsed().as_secs_f64(),
+            },
+        })
+    }
+
+    /// Node features and node states, each `[nodes, hid]`.
+    ///
+    /// # Errors
+    /// [`GhnError::Compute`] if the algebra fails.
+    pub fn states(
+        &self,
+        graph: &Graph,
+        parameters: &[Parameter],
+    ) -> Result<(Vec<f32>, States), GhnError> {
+        let features = self.model.features.of(graph, parameters);
+        let states = self
+            .model
+            .propagation
+            .run(features.clone(), &graph.distances)
+            .map_err(GhnError::compute)?;
+        Ok((features, states))
+    }
+
+    /// For each node, the rows of the two channel tables and the two spatial tables that describe
+    /// its shape.
+    #[must_use]
+    pub fn shape_rows(&self, graph: &Graph, parameters: &[Parameter]) -> Vec<[usize; 4]> {
+        self.model.features.rows(graph, parameters)
+    }
+}
+
+impl PredictOptions {
+    fn resolved(&self, classes_match: bool) -> Self {
+        let class_layers = match self.class_layers {
+            ClassLayers::WhenClassesMatch if classes_match => ClassLayers::Always,
+            ClassLayers::WhenClassesMatch => ClassLayers::Never,
+            given => given,
+        };
+        Self {
+            class_layers,
+            ..*self
+        }
+    }
+}
+
+/// A weight to write: whose node's block, into which parameter.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    node: usize,
+    parameter: usize,
+}
+
+/// A vector to write.
+#[derive(Clone, Copy, Debug)]
+enum VectorTarget {
+    /// A norm with the index of its offset, if it has one.
+    Norm {
+        weight: usize,
+        bias: Option<usize>,
+    },
+    Bias(usize),
+    ClassBias(usize),
+}
+
+type Written = Vec<(usize, Tensor)>;
+
+struct Writer<'a> {
+    ghn: &'a Ghn,
+    parameters: &'a [Parameter],
+    seed: u64,
+    scaling: Scaling,
+    /// Weights whose blocks are decoded in one go.
+    blocks: BTreeMap<BlockShape, Vec<Target>>,
+    class_weights: Vec<Target>,
+    vectors: Vec<(usize, VectorTarget)>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(
+        ghn: &'a Ghn,
+        graph: &Graph,
+        parameters: &'a [Parameter],
+        options: &PredictOptions,
+    ) -> Self {
+        let mut writer = Self {
+            ghn,
+            parameters,
+            seed: options.seed,
+            scaling: if ghn.config().weight_norm {
+                Scaling::FanIn
+            } else {
+                Scaling::None
+            },
+            blocks: BTreeMap::new(),
+            class_weights: Vec::new(),
+            vectors: Vec::new(),
+        };
+        let by_name: HashMap<&str, usize> = parameters
+            .iter()
+            .enumerate()
+            .map(|(i, p)| (p.name.as_str(), i))
+            .collect();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if node.role == Role::Other || options.class_layers == ClassLayers::Always {
+                writer.plan(index, node, &by_name);
+            }
+        }
+        writer
+    }
+
+    /// Decides how a node's parameter is made. Shapes that no GHN decodes stay unpredicted.
+    fn plan(&mut self, index: usize, node: &Node, by_name: &HashMap<&str, usize>) {
+        let Some(parameter) = node.parameter else {
+            return;
+        };
+        let target = Target {
+            node: index,
+            parameter,
+        };
+        let owner = &self.parameters[parameter];
+        if owner.shape.contains(&0) {
+            return;
+        }
+        let decoder = &self.ghn.model.weights;
+        let shape = match *owner.shape {
+            [_] => return self.plan_vector(target, node, by_name),
+            [_, _] | [_, _, 1, 1] if node.role == Role::ClassWeight => {
+                return self.class_weights.push(target);
+            }
+            [out, input] => decoder.block_shape(out, input, [1, 1]),
+            [out, input, h, w] => decoder.block_shape(out, input, [h, w]),
+            [1, length, width] if length.min(width) > 1 => {
+                let side = length.isqrt();
+                decoder.block_shape(1, width, [side, side])
+            }
+            _ => return,
+        };
+        self.blocks.entry(shape).or_default().push(target);
+    }
+
+    fn plan_vector(&mut self, target: Target, node: &Node, by_name: &HashMap<&str, usize>) {
+        let weight = target.parameter;
+        let kind = match (node.primitive, node.role) {
+            (Primitive::BatchNorm | Primitive::LayerNorm, _) => {
+                let bias = format!("{}.bias", self.parameters[weight].module());
+                VectorTarget::Norm {
+                    weight,
+                    bias: by_name.get(bias.as_str()).copied(),
+                }
+            }
+            (_, Role::ClassBias) => VectorTarget::ClassBias(weight),
+            _ => VectorTarget::Bias(weight),
+        };
+        self.vectors.push((target.node, kind));
+    }
+
+    /// The predicted tensor of each parameter, if there is one.
+    fn run(&self, states: &States) -> Result<Vec<Option<Tensor>>, candle_core::Error> {
+        let mut tensors: Vec<Option<Tensor>> = Vec::new();
+        tensors.resize_with(self.parameters.len(), || None);
+        let mut written = self.write_blocks(states)?;
+        written.extend(self.write_class_weights(states)?);
+        written.extend(self.write_vectors(states)?);
+        for (parameter, tensor) in written {
+            tensors[parameter] = Some(tensor);
+        }
+        Ok(tensors)
+    }
+
+    /// States of some nodes, one after another.
+    fn gather(&self, states: &States, nodes: impl Iterator<Item = usize>) -> Vec<f32> {
+        let c = self.ghn.config().hid;
+        nodes
+            .flat_map(|n| &states.normalised[n * c..(n + 1) * c])
+            .copied()
+            .collect()
+    }
+
+    fn write_blocks(&self, states: &States) -> Result<Written, candle_core::Error> {
+        let mut decoded = Vec::with_capacity(self.blocks.len());
+        for (shape, targets) in &self.blocks {
+            let inputs = self.gather(states, targets.iter().map(|t| t.node));
+            decoded.push((
+                shape,
+                targets,
+                self.ghn.model.weights.blocks(&inputs, *shape)?,
+            ));
+        }
+        let mut jobs: Vec<(Target, Block)> = Vec::new();
+        for (shape, targets, values) in &decoded {
+            for (target, values) in targets.iter().zip(values.chunks_exact(shape.len())) {
+                jobs.push((*target, block(shape, values)));
+            }
+        }
+        let written = jobs
+            .par_iter()
+            .map(|(target, block)| (target.parameter, self.write_weight(*target, *block)));
+        Ok(written.collect())
+    }
+
+    fn write_weight(&self, target: Target, block: Block) -> Tensor {
+        let owner = &self.parameters[target.parameter];
+        let values = match *owner.shape {
+            [1, length, width] => self.position_encoding(owner, block, length, width),
+            [out, input, ..] => block.tiled(out, input, self.scaling.weight(&owner.shape)),
+            _ => Vec::new(),
+        };
+        Tensor::new(owner.shape.clone(), values)
+    }
+
+    /// Predicted tokens after random rows for those that lie outside the square (the class token).
+    fn position_encoding(
+        &self,
+        owner: &Parameter,
+        block: Block,
+        length: usize,
+        width: usize,
+    ) -> Vec<f32> {
+        let side = length.isqrt();
+        let outside = (length - side * side) * width;
+        let mut rng = random::stream(self.seed, &format!("ghn/{}", owner.name));
+        // The deviation is positive and finite, so there is a distribution.
+        let normal = Normal::new(0.0, CLASS_TOKEN_STD).ok();
+        let random = (0..outside).map(|_| normal.map_or(0.0, |n| n.sample(&mut rng)));
+        let mut values: Vec<f32> = random.collect();
+        let scale = self.scaling.weight(&owner.shape);
+        values.extend(block.tokens(width).into_iter().map(|v| v * scale));
+        values
+    }
+
+    fn write_class_weights(&self, states: &States) -> Result<Written, candle_core::Error> {
+        let mut written = Vec::new();
+        for target in &self.class_weights {
+            let owner = &self.parameters[target.parameter];
+            let (out, input) = (owner.shape[0], owner.shape[1]);
+            let shape = self.ghn.model.weights.class_shape(input);
+            let state = self.gather(states, [target.node].into_iter());
+            let values = self.ghn.model.weights.class_blocks(&state, shape)?;
+            let scale = self.scaling.weight(&owner.shape);
+            let values = block(&shape, &values).tiled(out, input, scale);
+            written.push((target.parameter, Tensor::new(owner.shape.clone(), values)));
+        }
+        Ok(written)
+    }
+
+    fn write_vectors(&self, states: &States) -> Result<Written, candle_core::Error> {
+        let inputs = self.gather(states, self.vectors.iter().map(|(node, _)| *node));
+        if inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = self.ghn.model.vectors.vectors(&inputs)?;
+        let mut written = Vec::new();
+        for (index, (_, target)) in self.vectors.iter().enumerate() {
+            self.write_vector(*target, &batch, index, &mut written)?;
+        }
+        Ok(written)
+    }
+
+    fn write_vector(
+        &self,
+        target: VectorTarget,
+        batch: &VectorBatch,
+        index: usize,
+        written: &mut Written,
+    ) -> Result<(), candle_core::Error> {
+        let vectors = batch.of(index);
+        let fill = |parameter: usize, values: &[f32]| {
+            let shape = &self.parameters[parameter].shape;
+            (shape.clone(), repeated(values, shape.iter().product()))
+        };
+        let (parameter, (shape, mut values)) = match target {
+            VectorTarget::Norm { weight, bias } => {
+                let (shape, mut values) = fill(weight, vectors.weight);
+                self.scaling.norm_weight(&mut values);
+                written.push((weight, Tensor::new(shape, values)));
+                let Some(bias) = bias else { return Ok(()) };
+                (bias, fill(bias, vectors.bias))
+            }
+            VectorTarget::Bias(bias) => (bias, fill(bias, vectors.bias)),
+            VectorTarget::ClassBias(bias) => {
+                let classes = self.ghn.model.vectors.class_bias(vectors)?;
+                (bias, fill(bias, &classes))
+            }
+        };
+        self.scaling.bias(&mut values);
+        written.push((parameter, Tensor::new(shape, values)));
+        Ok(())
+    }
+}
+
+fn block<'a>(shape: &BlockShape, values: &'a [f32]) -> Block<'a> {
+    Block {
+        outputs: shape.outputs,
+        inputs: shape.inputs,
+        values,
+    }
+}

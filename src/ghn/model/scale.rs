@@ -1,0 +1,52 @@
+//! Scaling of predicted values to suit their layer (Knyazev et al. 2021, section 4.3).
+
+/// What predicted values become before they are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scaling {
+    /// GHN-1: they stay as decoded.
+    None,
+    /// GHN-2 and later: weights are scaled by their fan-in, norms and biases are bounded.
+    FanIn,
+}
+
+/// Position encodings with at least this many rows (or channels) are not scaled.
+const ENCODING_SIDE: usize = 11;
+
+impl Scaling {
+    /// The factor for a weight of this (target) shape with two or more dimensions.
+    pub fn weight(self, shape: &[usize]) -> f32 {
+        let Self::FanIn = self else { return 1.0 };
+        let is_encoding = shape.len() > 2 && shape[0] == 1 && shape[2] >= ENCODING_SIDE;
+        if is_encoding {
+            return 1.0;
+        }
+        // Depthwise kernels, and those that are wider than high, are scaled for unit gain; all others
+        // for a rectifier's.
+        let is_flat = shape.len() > 3 && shape[2] < shape[3];
+        let beta = if shape.len() > 2 && (shape[1] == 1 || is_flat) {
+            1.0
+        } else {
+            2.0
+        };
+        let fan_in: usize = shape[1..].iter().product();
+        (beta / fan_in.max(1) as f64).sqrt() as f32
+    }
+
+    /// The weight of a norm: around one, between zero and two.
+    pub fn norm_weight(self, values: &mut [f32]) {
+        if self == Self::FanIn {
+            for v in values {
+                *v = 2.0 / (1.0 + (-0.5 * *v).exp());
+            }
+        }
+    }
+
+    /// Any bias.
+    pub fn bias(self, values: &mut [f32]) {
+        if self == Self::FanIn {
+            for v in values {
+                *v = (0.2 * *v).tanh();
+            }
+        }
+    }
+}

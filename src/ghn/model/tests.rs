@@ -1,0 +1,254 @@
+//! Promises about GHN models that need no reference figures.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::decode::BlockShape;
+use super::*;
+use crate::arch::{Arch, zoo};
+use crate::nn::files::{read_state, write_safetensors};
+use crate::nn::{Tensor, Values};
+
+fn fixture(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("tests/fixtures/ghn/weights").join(name)
+}
+
+/// The tensors of a small GHN-2.
+fn tiny() -> StateDict {
+    read_state(fixture("ghn2_tiny.safetensors"))
+        .unwrap()
+        .tensors
+}
+
+fn network(name: &str, classes: usize, side: usize) -> Arch {
+    zoo::build(name, &zoo::Options::for_images(classes, side)).unwrap()
+}
+
+/// What `Ghn::read` says to these tensors.
+fn read(tensors: &StateDict) -> Result<Ghn, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some.safetensors");
+    write_safetensors(&path, tensors, &std::collections::BTreeMap::new()).unwrap();
+    Ghn::read(&path).map_err(|e| e.to_string())
+}
+
+#[test]
+fn bare_tensors_tell_the_config() {
+    let stored = Ghn::read(&fixture("ghn2_tiny.safetensors")).unwrap();
+    let bare = read(&tiny()).unwrap();
+    assert_eq!(bare.config(), stored.config());
+    assert_eq!(bare.kind(), "GHN-2");
+    let arch = network("resnet18", 10, 32);
+    let options = PredictOptions::default();
+    let (a, b) = (
+        stored.predict(&arch, &options),
+        bare.predict(&arch, &options),
+    );
+    assert_eq!(a.unwrap().tensors, b.unwrap().tensors);
+}
+
+#[test]
+fn published_configs_have_the_published_number_of_parameters() {
+    let cifar = Config::ghn2_cifar10();
+    let imagenet = Config {
+        max_shape: [64, 64, 16, 16],
+        num_classes: 1000,
+        ..cifar.clone()
+    };
+    for (config, count) in [(cifar, 1_620_764), (imagenet, 2_319_720)] {
+        let ghn = Ghn::untrained(&config, 1).unwrap();
+        assert_eq!(ghn.parameter_count(), count);
+    }
+}
+
+#[test]
+fn graphormers_are_recognised_and_refused() {
+    let mut tensors = tiny();
+    tensors.insert("gnn.0.attn.to_qkv.weight", Tensor::new(vec![1], vec![0.0]));
+    let message = read(&tensors).unwrap_err();
+    assert!(message.contains("GHN-3") && message.contains("some.safetensors"));
+    let given = json!({"config": {"hid": 16, "is_ghn2": false}});
+    let refused = Config::of("file", &tiny(), Some(&given));
+    assert!(matches!(refused, Err(GhnError::Ghn3 { .. })));
+}
+
+#[test]
+fn damaged_checkpoints_are_refused_by_tensor() {
+    let without = |name: &str| -> StateDict {
+        let tensors = tiny().into_iter();
+        tensors.filter(|(n, _)| n != name).collect()
+    };
+    let name = "gnn.gru.bias_hh";
+    let message = read(&without(name)).unwrap_err();
+    assert!(
+        message.contains(name) && message.contains("missing"),
+        "{message}"
+    );
+
+    let mut tensors = tiny();
+    tensors.insert(name, Tensor::new(vec![47], vec![0.0; 47]));
+    let message = read(&tensors).unwrap_err();
+    assert!(
+        message.contains("[47]") && message.contains("[48]"),
+        "{message}"
+    );
+
+    let mut tensors = tiny();
+    if let Some(values) = tensors.get_mut(name).and_then(Tensor::floats_mut) {
+        values[3] = f32::NAN;
+    }
+    let message = read(&tensors).unwrap_err();
+    assert!(
+        message.contains(name) && message.contains("finite"),
+        "{message}"
+    );
+
+    let mut tensors = tiny();
+    tensors.insert(
+        name,
+        Tensor {
+            shape: vec![48],
+            values: Values::I64(vec![0; 48]),
+        },
+    );
+    assert!(read(&tensors).unwrap_err().contains(name));
+}
+
+#[test]
+fn a_network_is_not_taken_for_a_ghn() {
+    let network: StateDict = [("conv1.weight".to_owned(), Tensor::new(vec![1], vec![0.0]))]
+        .into_iter()
+        .collect();
+    let message = read(&network).unwrap_err();
+    assert!(message.contains("holds no GHN"), "{message}");
+}
+
+#[test]
+fn senseless_configs_are_refused_by_field() {
+    for (given, field) in [
+        (json!({"hid": 18}), "hid"),
+        (json!({"hid": "wide"}), "hid"),
+        (json!({"max_shape": [16, 16, 11]}), "max_shape"),
+        (json!({"max_shape": [16, 16, 0, 0]}), "max_shape"),
+        (json!({"num_classes": -1}), "num_classes"),
+        (json!({"hypernet": "gcn"}), "hypernet"),
+        (json!({"decoder": 3}), "decoder"),
+        (json!({"layernorm": "yes"}), "layernorm"),
+    ] {
+        let message = Config::of("file", &tiny(), Some(&given))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(&format!("\"{field}\"")), "{message}");
+    }
+}
+
+#[test]
+fn the_default_ghn_depends_on_its_seed_and_says_that_it_is_untrained() {
+    let [a, b, c] = [1, 1, 2].map(|seed| Ghn::open(DEFAULT, seed).unwrap());
+    assert!(!a.trained());
+    assert_eq!(a.hash(), b.hash());
+    assert_ne!(a.hash(), c.hash());
+    let arch = network("resnet18", 10, 32);
+    let options = PredictOptions::default();
+    let [a, b, c] = [a, b, c].map(|g| g.predict(&arch, &options).unwrap().tensors);
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+}
+
+#[test]
+fn predictions_fit_the_network_and_are_finite() {
+    let ghn = Ghn::open(DEFAULT, 1).unwrap();
+    for name in ["resnext50_32x4d", "convnext_tiny"] {
+        let arch = network(name, 10, 224);
+        let prediction = ghn.predict(&arch, &PredictOptions::default()).unwrap();
+        let mut names = prediction.unpredicted.clone();
+        for spec in arch.parameters() {
+            if let Some(tensor) = prediction.tensors.get(&spec.name) {
+                assert_eq!(tensor.shape, spec.shape, "{name} {}", spec.name);
+                let values = tensor.floats().unwrap();
+                assert!(values.iter().all(|v| v.is_finite()), "{name} {}", spec.name);
+                names.push(spec.name.clone());
+            }
+        }
+        assert_eq!(names.len(), arch.parameters().count());
+        let only_scales = |n: &String| n.ends_with("layer_scale");
+        assert!(prediction.unpredicted.iter().all(only_scales));
+    }
+}
+
+#[test]
+fn class_layers_are_left_alone_when_the_classes_differ() {
+    let ghn = Ghn::open(DEFAULT, 1).unwrap();
+    let arch = network("resnet18", 7, 32);
+    let predict = |class_layers| {
+        let options = PredictOptions {
+            class_layers,
+            seed: 0,
+        };
+        ghn.predict(&arch, &options).unwrap()
+    };
+    let usual = predict(ClassLayers::WhenClassesMatch);
+    assert_eq!(usual.unpredicted, ["fc.weight", "fc.bias"]);
+    let forced = predict(ClassLayers::Always);
+    assert!(forced.unpredicted.is_empty());
+    assert_eq!(forced.tensors.get("fc.weight").unwrap().shape, [7, 512]);
+}
+
+/// Of both decoders: a smaller block is the corner of a larger one.
+#[test]
+fn smaller_blocks_are_corners_of_larger_ones() {
+    for decoder in [Decoder::Conv, Decoder::Mlp] {
+        let config = Config {
+            hid: 8,
+            max_shape: [6, 5, 3, 3],
+            decoder,
+            ..Config::ghn2_cifar10()
+        };
+        let weights = WeightDecoder::new(&config, &Weights::random(1)).unwrap();
+        let states: Vec<f32> = (0..16).map(|i| (i as f32 * 0.7).sin()).collect();
+        let shape = |outputs, inputs, kernel| BlockShape {
+            outputs,
+            inputs,
+            kernel,
+        };
+        let (large, small) = (shape(6, 5, [3, 3]), shape(2, 3, [1, 2]));
+        let whole = weights.blocks(&states, large).unwrap();
+        let corner = weights.blocks(&states, small).unwrap();
+        assert_eq!(corner.len(), 2 * small.len());
+        for (i, value) in corner.iter().enumerate() {
+            let (input, output) = (i % 3, i / 3 % 2);
+            let (x, node) = (i / 6 % 2, i / 12);
+            let at = ((node * 9 + x) * 6 + output) * 5 + input;
+            assert!((whole[at] - value).abs() < 1e-6, "{decoder:?} {i}");
+        }
+        let classes = weights
+            .class_blocks(&states, weights.class_shape(4))
+            .unwrap();
+        assert_eq!(classes.len(), 2 * 10 * 4);
+    }
+}
+
+#[test]
+fn kernels_beyond_the_decoder_are_stretched() {
+    let config = Config {
+        hid: 8,
+        max_shape: [4, 4, 3, 3],
+        ..Config::ghn2_cifar10()
+    };
+    let weights = WeightDecoder::new(&config, &Weights::random(1)).unwrap();
+    let shape = weights.block_shape(2, 2, [5, 5]);
+    let blocks = weights.blocks(&[0.5; 8], shape).unwrap();
+    let decoded = weights
+        .blocks(&[0.5; 8], weights.block_shape(2, 2, [3, 3]))
+        .unwrap();
+    // Position, output, input: the corners of a stretched plane are the corners of the plane.
+    assert_eq!(blocks.len(), 100);
+    for (stretched, original) in [(0, 0), (4, 2), (20, 6), (24, 8)] {
+        for i in 0..4 {
+            let difference = blocks[stretched * 4 + i] - decoded[original * 4 + i];
+            assert!(difference.abs() < 1e-6);
+        }
+    }
+}

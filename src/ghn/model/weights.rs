@@ -1,0 +1,152 @@
+//! Where a GHN's own weights come from: a checkpoint, or torch's default initialisation.
+
+use std::cell::Cell;
+
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::super::GhnError;
+use super::dense::{Dense, LayerNorm};
+use crate::nn::StateDict;
+use crate::random;
+
+/// Gives out tensors by name, and counts their values.
+pub(super) struct Weights<'a> {
+    source: Source<'a>,
+    given: Cell<usize>,
+}
+
+enum Source<'a> {
+    /// `origin` names the file in messages.
+    Stored {
+        origin: &'a str,
+        state: &'a StateDict,
+    },
+    Random {
+        seed: u64,
+    },
+}
+
+impl<'a> Weights<'a> {
+    /// From the tensors of a checkpoint.
+    pub const fn stored(origin: &'a str, state: &'a StateDict) -> Self {
+        Self {
+            source: Source::Stored { origin, state },
+            given: Cell::new(0),
+        }
+    }
+
+    /// As a freshly built GHN has them.
+    pub const fn random(seed: u64) -> Self {
+        Self {
+            source: Source::Random { seed },
+            given: Cell::new(0),
+        }
+    }
+
+    /// Number of values given out so far.
+    pub const fn given(&self) -> usize {
+        self.given.get()
+    }
+
+    /// `nn.Linear` (or a 1x1 convolution): `NAME.weight` is `[outputs, inputs]`.
+    pub fn dense(&self, name: &str, outputs: usize, inputs: usize) -> Result<Dense, GhnError> {
+        let bound = 1.0 / (inputs as f32).sqrt();
+        let weight = format!("{name}.weight");
+        let bias = format!("{name}.bias");
+        self.layer(&weight, &bias, [outputs, inputs], bound)
+    }
+
+    /// One of the two stacked layers of `nn.GRUCell`, `[3 C, C]`; its bound is that of the state.
+    pub fn gru(&self, name: &str, side: &str, width: usize) -> Result<Dense, GhnError> {
+        let bound = 1.0 / (width as f32).sqrt();
+        let weight = format!("{name}.weight_{side}");
+        let bias = format!("{name}.bias_{side}");
+        self.layer(&weight, &bias, [3 * width, width], bound)
+    }
+
+    fn layer(
+        &self,
+        weight: &str,
+        bias: &str,
+        [outputs, inputs]: [usize; 2],
+        bound: f32,
+    ) -> Result<Dense, GhnError> {
+        Ok(Dense {
+            inputs,
+            outputs,
+            weight: self.uniform(weight, &[outputs, inputs], bound)?,
+            bias: self.uniform(bias, &[outputs], bound)?,
+        })
+    }
+
+    /// `nn.Embedding`: `NAME.weight` is `[rows, width]`, standard normal at first.
+    pub fn embedding(&self, name: &str, rows: usize, width: usize) -> Result<Vec<f32>, GhnError> {
+        let name = format!("{name}.weight");
+        self.tensor(&name, &[rows, width], |rng| StandardNormal.sample(rng))
+    }
+
+    /// `nn.LayerNorm`.
+    pub fn layer_norm(&self, name: &str, width: usize) -> Result<LayerNorm, GhnError> {
+        Ok(LayerNorm {
+            weight: self.tensor(&format!("{name}.weight"), &[width], |_| 1.0)?,
+            bias: self.tensor(&format!("{name}.bias"), &[width], |_| 0.0)?,
+        })
+    }
+
+    fn uniform(&self, name: &str, shape: &[usize], bound: f32) -> Result<Vec<f32>, GhnError> {
+        self.tensor(name, shape, |rng| rng.random_range(-bound..bound))
+    }
+
+    fn tensor(
+        &self,
+        name: &str,
+        shape: &[usize],
+        draw: impl Fn(&mut random::Stream) -> f32,
+    ) -> Result<Vec<f32>, GhnError> {
+        let len: usize = shape.iter().product();
+        self.given.set(self.given.get() + len);
+        match self.source {
+            Source::Random { seed } => {
+                let mut rng = random::stream(seed, &format!("ghn/{name}"));
+                Ok((0..len).map(|_| draw(&mut rng)).collect())
+            }
+            Source::Stored { origin, state } => stored(origin, state, name, shape),
+        }
+    }
+}
+
+/// A tensor of a checkpoint. Trailing dimensions of one do not count: ppuda stores the decoder's
+/// layers as 1x1 convolutions, later code as linear layers.
+fn stored(
+    origin: &str,
+    state: &StateDict,
+    name: &str,
+    shape: &[usize],
+) -> Result<Vec<f32>, GhnError> {
+    let missing = || GhnError::Missing {
+        origin: origin.to_owned(),
+        tensor: name.to_owned(),
+        expected: shape.to_vec(),
+    };
+    let tensor = state.get(name).ok_or_else(missing)?;
+    let (core, rest) = tensor.shape.split_at(shape.len().min(tensor.shape.len()));
+    let values = tensor
+        .floats()
+        .filter(|_| core == shape && rest.iter().all(|d| *d == 1));
+    let Some(values) = values else {
+        return Err(GhnError::Shape {
+            origin: origin.to_owned(),
+            tensor: name.to_owned(),
+            found: tensor.shape.clone(),
+            expected: shape.to_vec(),
+        });
+    };
+    if !values.iter().all(|v| v.is_finite()) {
+        return Err(GhnError::NotFinite {
+            origin: origin.to_owned(),
+            tensor: name.to_owned(),
+        });
+    }
+    Ok(values.to_vec())
+}

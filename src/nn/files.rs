@@ -1,0 +1,86 @@
+//! Parameters in files: safetensors in and out, and what `torch.save` writes, read without Python.
+//!
+//! What kind of file it is follows from its first bytes, never from its name. Lengths in a file are
+//! checked against the file's size before anything is allocated for them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::StateDict;
+
+mod aside;
+mod checkpoint;
+mod element;
+mod error;
+mod kind;
+mod legacy;
+mod safetensors;
+mod strided;
+mod zip;
+
+pub use aside::write_aside;
+pub use error::{FileError, Problem};
+pub use safetensors::write_safetensors;
+
+use kind::Kind;
+
+/// What a file held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// Named tensors in the file's order, without a `module.` in front of every name.
+    pub tensors: StateDict,
+    /// The checkpoint's `config` (or `args`), or the JSON text under safetensors' metadata `config`.
+    pub config: Option<Json>,
+    /// The checkpoint's `epoch`.
+    pub epoch: Option<i64>,
+    /// safetensors' own free text.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Reads named tensors from a safetensors file or a checkpoint of PyTorch: a state dict, or a
+/// dictionary that holds one under `state_dict`, `model` or a like name.
+///
+/// Floating point becomes 32-bit, whole numbers and booleans 64-bit integers.
+///
+/// # Errors
+/// [`FileError`] if the file cannot be read, is of another kind, is damaged, or wants to run code.
+pub fn read_state(path: impl AsRef<Path>) -> Result<Loaded, FileError> {
+    let path = path.as_ref();
+    read(path).map_err(|problem| FileError::Read {
+        path: path.to_owned(),
+        problem: Box::new(problem),
+    })
+}
+
+fn read(path: &Path) -> Result<Loaded, Problem> {
+    let mut file = File::open(path)?;
+    let about = file.metadata()?;
+    if about.is_dir() {
+        return Err(Problem::Folder);
+    }
+    let length = about.len();
+    match Kind::of(&mut file, length)? {
+        Kind::Safetensors => safetensors::read(file, length),
+        Kind::Zip => zip::read(file, length),
+        Kind::LegacyTorch => legacy::read_stream(&everything(file, length)?),
+        Kind::Pickle => legacy::read_pickle(&everything(file, length)?),
+    }
+}
+
+/// The whole file in memory.
+fn everything(mut file: File, length: u64) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let size = usize::try_from(length).map_err(|_| Problem::TooMuch)?;
+    bytes
+        .try_reserve_exact(size)
+        .map_err(|_| Problem::TooMuch)?;
+    file.by_ref().take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Element types of files, and their bytes as numbers.
+
+use crate::nn::Values;
+
+/// The type of a tensor's elements in a file; bytes are little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    F64,
+    F32,
+    F16,
+    BF16,
+    I64,
+    I32,
+    I16,
+    I8,
+    U8,
+    Bool,
+}
+
+impl Element {
+    /// The type that safetensors calls `name`.
+    pub fn of_safetensors(name: &str) -> Option<Self> {
+        Some(match name {
+            "F64" => Self::F64,
+            "F32" => Self::F32,
+            "F16" => Self::F16,
+            "BF16" => Self::BF16,
+            "I64" => Self::I64,
+            "I32" => Self::I32,
+            "I16" => Self::I16,
+            "I8" => Self::I8,
+            "U8" => Self::U8,
+            "BOOL" => Self::Bool,
+            _ => return None,
+        })
+    }
+
+    /// The type of the elements in torch's storage class `name`.
+    pub fn of_storage(name: &str) -> Option<Self> {
+        Some(match name {
+            "DoubleStorage" => Self::F64,
+            "FloatStorage" => Self::F32,
+            "HalfStorage" => Self::F16,
+            "BFloat16Storage" => Self::BF16,
+            "LongStorage" => Self::I64,
+            "IntStorage" => Self::I32,
+            "ShortStorage" => Self::I16,
+            "CharStorage" => Self::I8,
+            "ByteStorage" => Self::U8,
+            "BoolStorage" => Self::Bool,
+            _ => return None,
+        })
+    }
+
+    /// Bytes of one element.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F64 | Self::I64 => 8,
+            Self::F32 | Self::I32 => 4,
+            Self::F16 | Self::BF16 | Self::I16 => 2,
+            Self::I8 | Self::U8 | Self::Bool => 1,
+        }
+    }
+
+    /// The numbers that `bytes` stand for: floating point as `f32`, the rest as `i64`.
+    pub fn decode(self, bytes: &[u8]) -> Values {
+        match self {
+            Self::F64 => floats(bytes, |b| f64::from_le_bytes(b) as f32),
+            Self::F32 => floats(bytes, f32::from_le_bytes),
+            Self::F16 => floats(bytes, |b| half(u16::from_le_bytes(b))),
+            Self::BF16 => floats(bytes, |b| {
+                f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)
+            }),
+            Self::I64 => whole(bytes, i64::from_le_bytes),
+            Self::I32 => whole(bytes, |b| i32::from_le_bytes(b).into()),
+            Self::I16 => whole(bytes, |b| i16::from_le_bytes(b).into()),
+            Self::I8 => whole(bytes, |b| i8::from_le_bytes(b).into()),
+            Self::U8 => whole(bytes, |b| u8::from_le_bytes(b).into()),
+            Self::Bool => whole(bytes, |[b]: [u8; 1]| i64::from(b != 0)),
+        }
+    }
+}
+
+fn floats<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Values {
+    Values::F32(bytes.as_chunks().0.iter().map(|b| number(*b)).collect())
+}
+
+fn whole<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> i64) -> Values {
+    Values::I64(bytes.as_chunks().0.iter().map(|b| number(*b)).collect())
+}
+
+/// IEEE half precision: 1 sign, 5 exponent and 10 mantissa bits.
+fn half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let exponent = u32::from(bits >> 10) & 0x1f;
+    let mantissa = u32::from(bits & 0x3ff);
+    let size = match exponent {
+        // Below the smallest normal number: multiples of 2^-24, exact in f32.
+        0 => (mantissa as f32 * f32::from_bits((127 - 24) << 23)).to_bits(),
+        0x1f => 0x7f80_0000 | mantissa << 13,
+        e => (e + 127 - 15) << 23 | mantissa << 13,
+    };
+    f32::from_bits(sign | size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_is_read_exactly() {
+        for (bits, value) in [
+            (0x0000, 0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0400, 6.103_515_6e-5),
+            (0x0001, 5.960_464_5e-8),
+            (0x83ff, -6.097_555e-5),
+            (0x3555, 0.333_251_95),
+            (0x7c00, f32::INFINITY),
+        ] {
+            assert_eq!(half(bits), value, "{bits:#06x}");
+        }
+        assert!(half(0x7e00).is_nan());
+        assert!(half(0x8000).is_sign_negative());
+    }
+
+    #[test]
+    fn each_type_is_decoded() {
+        let bytes = [0, 0, 0x80, 0x3f, 0xff, 0xff, 0xff, 0xff];
+        let Values::F32(f) = Element::F32.decode(&bytes) else {
+            panic!("no floats")
+        };
+        assert_eq!(f[0], 1.0);
+        assert_eq!(
+            Element::I32.decode(&bytes),
+            Values::I64(vec![0x3f80_0000, -1])
+        );
+        assert_eq!(Element::BF16.decode(&bytes[2..4]), Values::F32(vec![1.0]));
+        assert_eq!(Element::Bool.decode(&[2, 0]), Values::I64(vec![1, 0]));
+        assert_eq!(
+            Element::F64.decode(&0.5_f64.to_le_bytes()),
+            Values::F32(vec![0.5])
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! Strided views of a flat storage, written out row-major.
+
+use super::Problem;
+use super::element::Element;
+use crate::nn::{Tensor, Values};
+
+/// A tensor as a window on a storage; all counts are in elements.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window<'a> {
+    pub offset: u64,
+    pub shape: &'a [u64],
+    pub strides: &'a [u64],
+}
+
+/// How much may still be read and made from one file. A few bytes can describe any number of
+/// windows on the same storage, or a window that repeats one element.
+#[derive(Debug)]
+pub(super) struct Budget {
+    elements: u64,
+    bytes: u64,
+}
+
+/// A true file's tensors share memory at most a few times over.
+const SHARED: u64 = 8;
+/// What a small file may take in any case.
+const SMALL: u64 = 1 << 20;
+
+impl Budget {
+    /// For a file of `length` bytes.
+    pub fn for_file(length: u64) -> Self {
+        Self {
+            elements: length.saturating_mul(2).saturating_add(SMALL),
+            bytes: length.saturating_mul(SHARED).saturating_add(SMALL),
+        }
+    }
+
+    /// Pays for one tensor.
+    pub fn spend(&mut self, elements: u64, bytes: u64) -> Result<(), Problem> {
+        match (
+            self.elements.checked_sub(elements),
+            self.bytes.checked_sub(bytes),
+        ) {
+            (Some(elements), Some(bytes)) => {
+                *self = Self { elements, bytes };
+                Ok(())
+            }
+            _ => Err(Problem::TooMuch),
+        }
+    }
+}
+
+impl Window<'_> {
+    /// Number of elements, if it can be counted.
+    pub fn count(&self) -> Option<u64> {
+        self.shape
+            .iter()
+            .try_fold(1_u64, |product, d| product.checked_mul(*d))
+    }
+
+    /// Index after the last element that is looked at; `None` if it cannot be counted.
+    pub fn end(&self) -> Option<u64> {
+        let mut last = self.offset;
+        for (d, s) in self.shape.iter().zip(self.strides) {
+            last = last.checked_add(d.checked_sub(1)?.checked_mul(*s)?)?;
+        }
+        last.checked_add(1)
+    }
+
+    fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        for (d, s) in self.shape.iter().zip(self.strides).rev() {
+            if *d != 1 && *s != expected {
+                return false;
+            }
+            expected *= d;
+        }
+        true
+    }
+
+    /// The tensor, from the bytes of elements `offset..end`.
+    pub fn materialise(&self, element: Element, bytes: &[u8]) -> Tensor {
+        let shape = self.shape.iter().map(|d| *d as usize).collect();
+        let values = if self.is_contiguous() {
+            element.decode(bytes)
+        } else {
+            element.decode(&self.gather(bytes, element.size()))
+        };
+        Tensor { shape, values }
+    }
+
+    /// A tensor without elements.
+    pub fn empty(&self, element: Element) -> Tensor {
+        Tensor {
+            shape: self.shape.iter().map(|d| *d as usize).collect(),
+            values: match element.decode(&[]) {
+                Values::F32(_) => Values::F32(Vec::new()),
+                whole => whole,
+            },
+        }
+    }
+
+    /// Elements in row-major order; `bytes` begin at the window's first element.
+    fn gather(&self, bytes: &[u8], size: usize) -> Vec<u8> {
+        let count = self.count().unwrap_or(0) as usize;
+        let mut gathered = Vec::with_capacity(count * size);
+        let mut index = vec![0_u64; self.shape.len()];
+        let mut at = 0_usize;
+        for _ in 0..count {
+            gathered.extend_from_slice(&bytes[at * size..(at + 1) * size]);
+            // The last index runs fastest.
+            for axis in (0..index.len()).rev() {
+                index[axis] += 1;
+                at += self.strides[axis] as usize;
+                if index[axis] < self.shape[axis] {
+                    break;
+                }
+                at -= (self.shape[axis] * self.strides[axis]) as usize;
+                index[axis] = 0;
+            }
+        }
+        gathered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window<'a>(offset: u64, shape: &'a [u64], strides: &'a [u64]) -> Window<'a> {
+        Window {
+            offset,
+            shape,
+            strides,
+        }
+    }
+
+    #[test]
+    fn a_transposed_view_is_written_out_row_major() {
+        let bytes: Vec<u8> = (0..6).collect();
+        let view = window(0, &[3, 2], &[1, 3]);
+        assert_eq!(view.end(), Some(6));
+        let tensor = view.materialise(Element::U8, &bytes);
+        assert_eq!(tensor.values, Values::I64(vec![0, 3, 1, 4, 2, 5]));
+    }
+
+    #[test]
+    fn a_repeated_element_is_written_out() {
+        let view = window(2, &[2, 3], &[0, 0]);
+        assert_eq!(view.end(), Some(3));
+        let tensor = view.materialise(Element::U8, &[9]);
+        assert_eq!(tensor.values, Values::I64(vec![9; 6]));
+    }
+
+    #[test]
+    fn sizes_beyond_counting_are_noticed() {
+        assert_eq!(window(0, &[1 << 40, 1 << 40], &[1, 1]).count(), None);
+        assert_eq!(window(u64::MAX, &[2], &[1]).end(), None);
+        assert!(Budget::for_file(100).spend(1 << 40, 8).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! Plain numeric loops over channels-last slices: what the layers are made of.
+//!
+//! Activations are `[B, H, W, C]`, convolution weights `[O, kh, kw, I / groups]`, both contiguous.
+//! Every kernel cuts its work into chunks whose size depends on the shapes alone, never on the number
+//! of threads, so that results are the same bits on one core and on many.
+
+#[macro_use]
+mod simd;
+
+pub mod activation;
+pub mod batch_norm;
+pub mod conv;
+pub mod depthwise;
+pub mod im2col;
+pub mod layer_norm;
+pub mod loss;
+pub mod matmul;
+pub mod pool;
+pub mod rows;
+pub mod window;
+
+#[cfg(test)]
+pub mod testing;

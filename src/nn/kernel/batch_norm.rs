@@ -1,0 +1,233 @@
+//! Batch normalisation over the rows of `[M, C]`, with the residual sum and the ReLU that follow it.
+//!
+//! Forward: `y = relu(a x + b + residual)` with `a = weight / sigma`, `b = bias - mean a`.
+//! Backward, with `g` the gradient behind the ReLU: `dx = a g + u x + v` per channel, where `u` and `v`
+//! come from the sums of `g` and of `g (x - mean)` (Ioffe & Szegedy 2015, section 3, solved for `x`).
+
+use rayon::prelude::*;
+
+use super::rows::rows_per_chunk;
+use super::simd::fma;
+
+/// Mean and variance (divided by `M`) of every channel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moments {
+    pub mean: Vec<f64>,
+    pub var: Vec<f64>,
+}
+
+/// Moments of the columns of `[M, C]`.
+///
+/// Sums run over values less the first row, which keeps the variance exact where the mean is large; in
+/// 32 bits within a chunk, in 64 over the chunks.
+pub fn moments(x: &[f32], channels: usize) -> Moments {
+    let count = (x.len() / channels) as f64;
+    let shift = &x[..channels];
+    let chunk = rows_per_chunk(channels).min(256) * channels;
+    let parts: Vec<_> = x
+        .par_chunks(chunk)
+        .map(|x| {
+            let (mut sums, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
+            shifted_sums(x, shift, &mut sums, &mut squares);
+            (sums, squares)
+        })
+        .collect();
+    let (mut mean, mut var) = (vec![0.0; channels], vec![0.0; channels]);
+    for (sums, squares) in &parts {
+        for j in 0..channels {
+            mean[j] += f64::from(sums[j]);
+            var[j] += f64::from(squares[j]);
+        }
+    }
+    for j in 0..channels {
+        let offset = mean[j] / count;
+        var[j] = (var[j] / count - offset * offset).max(0.0);
+        mean[j] = offset + f64::from(shift[j]);
+    }
+    Moments { mean, var }
+}
+
+multiversion! {
+    fn shifted_sums<FMA>(x: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+        let c = shift.len();
+        let (sums, squares) = (&mut sums[..c], &mut squares[..c]);
+        for row in x.chunks_exact(c) {
+            for j in 0..c {
+                let v = row[j] - shift[j];
+                sums[j] += v;
+                squares[j] = fma::<FMA>(v, v, squares[j]);
+            }
+        }
+    }
+}
+
+/// Factor and offset of every channel.
+#[derive(Clone, Debug, Default)]
+pub struct Affine {
+    pub factor: Vec<f32>,
+    pub offset: Vec<f32>,
+}
+
+/// `y = a x + b`, plus the residual, then ReLU, as far as they are there.
+pub fn apply(x: &[f32], residual: Option<&[f32]>, affine: &Affine, relu: bool, y: &mut [f32]) {
+    let channels = affine.factor.len();
+    let chunk = rows_per_chunk(channels) * channels;
+    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+    y.par_chunks_mut(chunk).enumerate().for_each(|(i, y)| {
+        let at = i * chunk..i * chunk + y.len();
+        let x = &x[at.clone()];
+        match residual {
+            Some(residual) => {
+                affine_sum(x, &residual[at], &affine.factor, &affine.offset, floor, y);
+            }
+            None => affine_rows(x, &affine.factor, &affine.offset, floor, y),
+        }
+    });
+}
+
+/// ReLU for a floor of zero, nothing for minus infinity; a NaN stays one.
+#[inline(always)]
+fn at_least(x: f32, floor: f32) -> f32 {
+    if x < floor { floor } else { x }
+}
+
+multiversion! {
+    fn affine_rows<FMA>(x: &[f32], a: &[f32], b: &[f32], floor: f32, y: &mut [f32]) {
+        let c = a.len();
+        let b = &b[..c];
+        for (x, y) in x.chunks_exact(c).zip(y.chunks_exact_mut(c)) {
+            for j in 0..c {
+                y[j] = at_least(fma::<FMA>(x[j], a[j], b[j]), floor);
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn affine_sum<FMA>(x: &[f32], residual: &[f32], a: &[f32], b: &[f32], floor: f32, y: &mut [f32]) {
+        let c = a.len();
+        let b = &b[..c];
+        for ((x, r), y) in x.chunks_exact(c).zip(residual.chunks_exact(c)).zip(y.chunks_exact_mut(c)) {
+            for j in 0..c {
+                y[j] = at_least(fma::<FMA>(x[j], a[j], b[j]) + r[j], floor);
+            }
+        }
+    }
+}
+
+/// Per channel, the sum of the gradient and of the gradient times `x - mean`. With the ReLU's output
+/// `y`, first takes the gradient through the ReLU, as [`mask`] does.
+pub fn gradient_sums(
+    x: &[f32],
+    gradient: &mut [f32],
+    y: Option<&[f32]>,
+    mean: &[f32],
+) -> (Vec<f64>, Vec<f64>) {
+    let c = mean.len();
+    let chunk = rows_per_chunk(c).min(256) * c;
+    let parts: Vec<_> = gradient
+        .par_chunks_mut(chunk)
+        .zip(x.par_chunks(chunk))
+        .enumerate()
+        .map(|(i, (g, x))| {
+            if let Some(y) = y {
+                // The chunk stays in the cache for the sums.
+                mask_chunk(g, &y[i * chunk..i * chunk + g.len()]);
+            }
+            let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
+            centred_sums(x, g, mean, &mut sums, &mut dots);
+            (sums, dots)
+        })
+        .collect();
+    let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
+    for (s, d) in &parts {
+        for j in 0..c {
+            sums[j] += f64::from(s[j]);
+            dots[j] += f64::from(d[j]);
+        }
+    }
+    (sums, dots)
+}
+
+multiversion! {
+    fn centred_sums<FMA>(x: &[f32], g: &[f32], mean: &[f32], sums: &mut [f32], dots: &mut [f32]) {
+        let c = mean.len();
+        let (sums, dots) = (&mut sums[..c], &mut dots[..c]);
+        for (x, g) in x.chunks_exact(c).zip(g.chunks_exact(c)) {
+            for j in 0..c {
+                sums[j] += g[j];
+                dots[j] = fma::<FMA>(g[j], x[j] - mean[j], dots[j]);
+            }
+        }
+    }
+}
+
+/// Takes the ReLU's gradient: zero wherever its output `y` is not above zero.
+pub fn mask(gradient: &mut [f32], y: &[f32]) {
+    gradient
+        .par_chunks_mut(super::rows::CHUNK)
+        .zip(y.par_chunks(super::rows::CHUNK))
+        .for_each(|(g, y)| mask_chunk(g, y));
+}
+
+multiversion! {
+    fn mask_chunk<FMA>(g: &mut [f32], y: &[f32]) {
+        for (g, y) in g.iter_mut().zip(y) {
+            *g = if *y > 0.0 { *g } else { 0.0 };
+        }
+    }
+}
+
+/// The three factors of `dx = a g + u x + v`, per channel.
+#[derive(Clone, Debug)]
+pub struct InputGradient {
+    pub a: Vec<f32>,
+    pub u: Vec<f32>,
+    pub v: Vec<f32>,
+}
+
+impl InputGradient {
+    /// Writes `dx` over the gradient.
+    pub fn in_place(&self, x: &[f32], gradient: &mut [f32]) {
+        let chunk = rows_per_chunk(self.a.len()) * self.a.len();
+        gradient
+            .par_chunks_mut(chunk)
+            .zip(x.par_chunks(chunk))
+            .for_each(|(g, x)| combine_in_place(x, g, &self.a, &self.u, &self.v));
+    }
+
+    /// Writes `dx` beside the gradient.
+    pub fn beside(&self, x: &[f32], gradient: &[f32], dx: &mut [f32]) {
+        let chunk = rows_per_chunk(self.a.len()) * self.a.len();
+        dx.par_chunks_mut(chunk)
+            .zip(x.par_chunks(chunk).zip(gradient.par_chunks(chunk)))
+            .for_each(|(dx, (x, g))| combine(x, g, &self.a, &self.u, &self.v, dx));
+    }
+}
+
+multiversion! {
+    fn combine_in_place<FMA>(x: &[f32], g: &mut [f32], a: &[f32], u: &[f32], v: &[f32]) {
+        let c = a.len();
+        let (u, v) = (&u[..c], &v[..c]);
+        for (x, g) in x.chunks_exact(c).zip(g.chunks_exact_mut(c)) {
+            for j in 0..c {
+                g[j] = fma::<FMA>(a[j], g[j], fma::<FMA>(u[j], x[j], v[j]));
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn combine<FMA>(x: &[f32], g: &[f32], a: &[f32], u: &[f32], v: &[f32], dx: &mut [f32]) {
+        let c = a.len();
+        let (u, v) = (&u[..c], &v[..c]);
+        for ((x, g), dx) in x.chunks_exact(c).zip(g.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
+            for j in 0..c {
+                dx[j] = fma::<FMA>(a[j], g[j], fma::<FMA>(u[j], x[j], v[j]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! Matrix products over views into slices, and cutting an output matrix into blocks for threads.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// A matrix that is read: `rows` by `cols` with any strides.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> View<'a> {
+    /// `rows` rows of `cols` values, each `stride` values after the one before.
+    ///
+    /// # Panics
+    /// If the slice is too short.
+    pub fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        assert!(rows == 0 || cols == 0 || (rows - 1) * stride + cols <= data.len());
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride: stride,
+            col_stride: 1,
+        }
+    }
+
+    /// Rows without gaps.
+    pub fn dense(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self::new(data, rows, cols, cols)
+    }
+
+    /// The same values with rows and columns exchanged.
+    pub const fn transposed(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// Some of the rows.
+    pub fn rows(self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.rows);
+        let from = (range.start * self.row_stride).min(self.data.len());
+        Self {
+            data: &self.data[from..],
+            rows: range.len(),
+            ..self
+        }
+    }
+
+    /// Some of the columns.
+    pub fn cols(self, range: Range<usize>) -> Self {
+        self.transposed().rows(range).transposed()
+    }
+}
+
+/// A matrix that is written: `rows` by `cols`, contiguous columns, rows `stride` apart.
+#[derive(Debug)]
+pub struct ViewMut<'a> {
+    start: *mut f32,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a `ViewMut` is the only way to its values while it lives, like `&mut [f32]`.
+unsafe impl Send for ViewMut<'_> {}
+
+impl<'a> ViewMut<'a> {
+    /// All of `data` as rows of `cols` values.
+    ///
+    /// # Panics
+    /// If the slice's length is not `rows * cols`.
+    pub fn dense(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols);
+        Self {
+            start: data.as_mut_ptr(),
+            rows,
+            cols,
+            stride: cols,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// Some of the columns, for as long as the whole is not used.
+    pub fn cols(&mut self, range: Range<usize>) -> ViewMut<'_> {
+        assert!(range.start <= range.end && range.end <= self.cols);
+        ViewMut {
+            // SAFETY: the first column of the range lies in (or one past) the first row.
+            start: unsafe { self.start.add(range.start) },
+            rows: self.rows,
+            cols: range.len(),
+            stride: self.stride,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// One row.
+    pub fn row(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows);
+        // SAFETY: `row` is in range, its `cols` values belong to this view alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.cols) }
+    }
+}
+
+/// What happens to the values that an output held before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    Overwrite,
+    Accumulate,
+}
+
+/// `out = a b` or `out += a b`, on this thread.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn multiply(out: &mut ViewMut<'_>, a: View<'_>, b: View<'_>, fill: Fill) {
+    assert_eq!((out.rows, out.cols, a.cols), (a.rows, b.cols, b.rows));
+    if out.rows == 0 || out.cols == 0 {
+        return;
+    }
+    // SAFETY: views were checked against their slices when they were made; `out` aliases neither
+    // operand because it is the only way to its values.
+    unsafe {
+        gemm::gemm(
+            out.rows,
+            out.cols,
+            a.cols,
+            out.start,
+            1,
+            out.stride.cast_signed(),
+            fill == Fill::Accumulate,
+            a.data.as_ptr(),
+            a.col_stride.cast_signed(),
+            a.row_stride.cast_signed(),
+            b.data.as_ptr(),
+            b.col_stride.cast_signed(),
+            b.row_stride.cast_signed(),
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// How an output matrix is cut into blocks, one task each.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocks {
+    pub rows: usize,
+    pub cols: usize,
+}
+
+/// Fewest rows of a block whose matrix product is worth a task.
+const FEW_ROWS: usize = 256;
+/// Row blocks below which columns are cut, too.
+const FEW_BLOCKS: usize = 8;
+/// Columns of a block when they are cut.
+const COLS: usize = 128;
+
+impl Blocks {
+    /// Blocks for an `rows` by `cols` output with at most `most_rows` rows each.
+    pub fn of(rows: usize, cols: usize, most_rows: usize) -> Self {
+        let block_rows = rows.div_ceil(FEW_BLOCKS).max(FEW_ROWS).min(most_rows);
+        let cut = rows.div_ceil(block_rows) < FEW_BLOCKS && cols > COLS;
+        Self {
+            rows: block_rows,
+            cols: if cut { COLS } else { cols.max(1) },
+        }
+    }
+}
+
+/// Calls `work` for each block of a row-major `rows` by `cols` matrix, in parallel, with the block's
+/// rows, columns and values.
+///
+/// # Panics
+/// If the slice's length is not `rows * cols`.
+pub fn for_each_block(
+    out: &mut [f32],
+    [rows, cols]: [usize; 2],
+    blocks: Blocks,
+    work: impl Fn(Range<usize>, Range<usize>, ViewMut<'_>) + Sync,
+) {
+    assert_eq!(out.len(), rows * cols);
+    let across = cols.div_ceil(blocks.cols);
+    let count = rows.div_ceil(blocks.rows) * across;
+    let whole = Shared(out.as_mut_ptr());
+    (0..count).into_par_iter().for_each(|i| {
+        let r = cut(rows, blocks.rows, i / across);
+        let c = cut(cols, blocks.cols, i % across);
+        let view = ViewMut {
+            // SAFETY: `r` and `c` lie in the matrix, blocks do not overlap, and `out` stays borrowed
+            // until all tasks are done.
+            start: unsafe { whole.get().add(r.start * cols + c.start) },
+            rows: r.len(),
+            cols: c.len(),
+            stride: cols,
+            lifetime: PhantomData,
+        };
+        work(r, c, view);
+    });
+}
+
+/// The `i`th range of `0..length` cut every `step`.
+pub fn cut(length: usize, step: usize, i: usize) -> Range<usize> {
+    (i * step).min(length)..((i + 1) * step).min(length)
+}
+
+/// `out = a b` over all threads; `out` is row-major without gaps.
+pub fn multiply_parallel(out: &mut [f32], a: View<'_>, b: View<'_>, fill: Fill) {
+    let shape = [a.rows, b.cols];
+    let blocks = Blocks::of(a.rows, b.cols, 4096);
+    for_each_block(out, shape, blocks, |r, c, mut view| {
+        multiply(&mut view, a.rows(r), b.cols(c), fill);
+    });
+}
+
+/// A pointer that tasks may share because each goes to its own part.
+struct Shared(*mut f32);
+
+// SAFETY: only `for_each_block` uses it, and its blocks do not overlap.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    const fn get(&self) -> *mut f32 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::kernel::testing::{assert_near, numbers};
+
+    fn reference(a: View<'_>, b: View<'_>) -> Vec<f32> {
+        let at = |v: View<'_>, r: usize, c: usize| v.data[r * v.row_stride + c * v.col_stride];
+        let cell = |r, c| {
+            (0..a.cols)
+                .map(|k| f64::from(at(a, r, k)) * f64::from(at(b, k, c)))
+                .sum::<f64>() as f32
+        };
+        (0..a.rows)
+            .flat_map(|r| (0..b.cols).map(move |c| (r, c)))
+            .map(|(r, c)| cell(r, c))
+            .collect()
+    }
+
+    #[test]
+    fn products_of_views_are_those_of_the_plain_loop() {
+        for (m, n, k) in [(1, 1, 1), (3, 300, 7), (600, 5, 33), (257, 129, 64)] {
+            let (a, b) = (numbers("a", m * k), numbers("b", n * k));
+            let a = View::dense(&a, m, k);
+            let b = View::dense(&b, n, k).transposed();
+            let mut out = vec![0.0; m * n];
+            multiply_parallel(&mut out, a, b, Fill::Overwrite);
+            let expected = reference(a, b);
+            assert_near(&out, &expected, 1e-5);
+            multiply_parallel(&mut out, a, b, Fill::Accumulate);
+            let twice: Vec<f32> = expected.iter().map(|v| 2.0 * v).collect();
+            assert_near(&out, &twice, 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_block_of_columns_leaves_its_neighbours_alone() {
+        let mut out = vec![9.0; 6];
+        let a = View::dense(&[1.0, 2.0], 2, 1);
+        let mut whole = ViewMut::dense(&mut out, 2, 3);
+        multiply(
+            &mut whole.cols(1..2),
+            a,
+            View::dense(&[3.0], 1, 1),
+            Fill::Overwrite,
+        );
+        assert_eq!(out, [9.0, 3.0, 9.0, 9.0, 6.0, 9.0]);
+    }
+}

@@ -1,0 +1,68 @@
+//! Layers: what one step of the tape does forward and backward.
+
+pub mod activation;
+pub mod add;
+pub mod batch_norm;
+pub mod branch;
+pub mod conv;
+pub mod dropout;
+pub mod flatten;
+pub mod layer_norm;
+pub mod linear;
+pub mod pool;
+
+use super::error::NnError;
+use super::network::{Buffer, Mode, Pool, Regularisation, Tensors};
+
+/// What a layer works with besides its inputs.
+pub struct Context<'a> {
+    pub mode: Mode,
+    pub batch: usize,
+    pub regularisation: Regularisation,
+    pub tensors: &'a mut Tensors,
+    pub pool: &'a mut Pool,
+}
+
+/// Which activations a layer reads again going backward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keeps {
+    /// The first input; a second one is never read again.
+    pub input: bool,
+    pub output: bool,
+}
+
+/// The activations that a layer asked to keep; the others are empty.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    pub input: &'a [f32],
+    pub output: &'a [f32],
+}
+
+/// Gradients of a layer's inputs, as far as they were wanted.
+pub type InputGradients = [Option<Buffer>; 2];
+
+/// One step of the tape. A layer may keep what it needs for its way back, such as a mask.
+pub trait Layer: Send {
+    fn keeps(&self) -> Keeps;
+
+    /// Writes every value of `output`.
+    ///
+    /// # Errors
+    /// If the batch is too small for batch statistics.
+    fn forward(
+        &mut self,
+        cx: &mut Context<'_>,
+        inputs: &[&[f32]],
+        output: &mut [f32],
+    ) -> Result<(), NnError>;
+
+    /// Adds the gradients of the layer's parameters to those in `cx` and returns those of the inputs
+    /// that are `wanted`. The output's gradient is the layer's to reuse or give back.
+    fn backward(
+        &mut self,
+        cx: &mut Context<'_>,
+        kept: Kept<'_>,
+        gradient: Buffer,
+        wanted: [bool; 2],
+    ) -> InputGradients;
+}

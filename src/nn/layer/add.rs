@@ -1,0 +1,39 @@
+//! The sum of two branches.
+
+use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::error::NnError;
+use crate::nn::kernel::rows;
+use crate::nn::network::Buffer;
+
+pub struct Add;
+
+impl Layer for Add {
+    fn keeps(&self) -> Keeps {
+        Keeps::default()
+    }
+
+    fn forward(
+        &mut self,
+        _cx: &mut Context<'_>,
+        inputs: &[&[f32]],
+        output: &mut [f32],
+    ) -> Result<(), NnError> {
+        rows::sum_parallel(inputs[0], inputs[1], output);
+        Ok(())
+    }
+
+    fn backward(
+        &mut self,
+        cx: &mut Context<'_>,
+        _kept: Kept<'_>,
+        gradient: Buffer,
+        wanted: [bool; 2],
+    ) -> InputGradients {
+        let copy = wanted[0].then(|| {
+            let mut copy = cx.pool.take(gradient.len());
+            copy.copy_from_slice(&gradient);
+            copy
+        });
+        [copy, Some(gradient)]
+    }
+}

@@ -1,0 +1,155 @@
+//! Batch normalisation, together with the residual sum and the ReLU behind it.
+
+use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::error::NnError;
+use crate::nn::kernel::batch_norm::{self, Affine, InputGradient, Moments};
+use crate::nn::kernel::rows;
+use crate::nn::network::{Buffer, Mode, TensorIndex};
+
+/// `relu(norm(x) + residual)`: the second input is the residual if there is one.
+pub struct BatchNorm {
+    pub path: String,
+    /// First of weight, bias, running mean, running variance, batch counter.
+    pub tensors: TensorIndex,
+    pub channels: usize,
+    pub eps: f64,
+    pub momentum: f64,
+    pub relu: bool,
+    /// Mean and `1 / sigma` of the last batch.
+    pub mean: Vec<f32>,
+    pub inverse: Vec<f32>,
+}
+
+impl BatchNorm {
+    const fn weight(&self) -> TensorIndex {
+        self.tensors
+    }
+
+    const fn bias(&self) -> TensorIndex {
+        self.tensors + 1
+    }
+
+    /// The batch's moments, or the running ones.
+    fn moments(&self, cx: &mut Context<'_>, x: &[f32]) -> Result<Moments, NnError> {
+        let (mean, var) = (self.tensors + 2, self.tensors + 3);
+        if cx.mode == Mode::Eval {
+            let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
+            return Ok(Moments {
+                mean: wide(cx.tensors.value(mean)),
+                var: wide(cx.tensors.value(var)),
+            });
+        }
+        let count = x.len() / self.channels;
+        if count < 2 {
+            return Err(NnError::TooFewValues {
+                path: self.path.clone(),
+            });
+        }
+        let moments = batch_norm::moments(x, self.channels);
+        if cx.mode == Mode::Train {
+            // torch keeps the unbiased variance.
+            let unbiased = count as f64 / (count - 1) as f64;
+            self.follow(cx.tensors.value_mut(mean), &moments.mean, 1.0);
+            self.follow(cx.tensors.value_mut(var), &moments.var, unbiased);
+            cx.tensors.count(self.tensors + 4);
+        }
+        Ok(moments)
+    }
+
+    fn follow(&self, running: &mut [f32], batch: &[f64], factor: f64) {
+        for (r, b) in running.iter_mut().zip(batch) {
+            *r = ((1.0 - self.momentum) * f64::from(*r) + self.momentum * factor * b) as f32;
+        }
+    }
+
+    /// Factor and offset per channel; remembers mean and `1 / sigma`.
+    fn affine(&mut self, cx: &Context<'_>, moments: &Moments) -> Affine {
+        let (weight, bias) = (
+            cx.tensors.value(self.weight()),
+            cx.tensors.value(self.bias()),
+        );
+        let mut affine = Affine::default();
+        self.mean.clear();
+        self.inverse.clear();
+        for j in 0..self.channels {
+            let inverse = 1.0 / (moments.var[j] + self.eps).sqrt();
+            let factor = f64::from(weight[j]) * inverse;
+            affine.factor.push(factor as f32);
+            affine
+                .offset
+                .push((f64::from(bias[j]) - moments.mean[j] * factor) as f32);
+            self.mean.push(moments.mean[j] as f32);
+            self.inverse.push(inverse as f32);
+        }
+        affine
+    }
+
+    fn input_gradient(
+        &self,
+        weight: &[f32],
+        count: f64,
+        sums: &[f64],
+        dots: &[f64],
+    ) -> InputGradient {
+        let (mut a, mut u, mut v) = (Vec::new(), Vec::new(), Vec::new());
+        for j in 0..self.channels {
+            let inverse = f64::from(self.inverse[j]);
+            let factor = f64::from(weight[j]) * inverse;
+            let slope = -factor * inverse * inverse * dots[j] / count;
+            a.push(factor as f32);
+            u.push(slope as f32);
+            v.push((-factor * sums[j] / count - slope * f64::from(self.mean[j])) as f32);
+        }
+        InputGradient { a, u, v }
+    }
+}
+
+impl Layer for BatchNorm {
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            input: true,
+            output: self.relu,
+        }
+    }
+
+    fn forward(
+        &mut self,
+        cx: &mut Context<'_>,
+        inputs: &[&[f32]],
+        output: &mut [f32],
+    ) -> Result<(), NnError> {
+        let moments = self.moments(cx, inputs[0])?;
+        let affine = self.affine(cx, &moments);
+        let residual = inputs.get(1).copied();
+        batch_norm::apply(inputs[0], residual, &affine, self.relu, output);
+        Ok(())
+    }
+
+    fn backward(
+        &mut self,
+        cx: &mut Context<'_>,
+        kept: Kept<'_>,
+        mut gradient: Buffer,
+        wanted: [bool; 2],
+    ) -> InputGradients {
+        let y = self.relu.then_some(kept.output);
+        let (sums, dots) = batch_norm::gradient_sums(kept.input, &mut gradient, y, &self.mean);
+        let weight_gradient: Vec<f64> = dots
+            .iter()
+            .zip(&self.inverse)
+            .map(|(d, i)| d * f64::from(*i))
+            .collect();
+        rows::add_f64(cx.tensors.grad_mut(self.weight()), &weight_gradient);
+        rows::add_f64(cx.tensors.grad_mut(self.bias()), &sums);
+        let count = (gradient.len() / self.channels) as f64;
+        let factors = self.input_gradient(cx.tensors.value(self.weight()), count, &sums, &dots);
+        if wanted[1] {
+            // The gradient itself goes on to the residual.
+            let mut dx = cx.pool.take(gradient.len());
+            factors.beside(kept.input, &gradient, &mut dx);
+            return [Some(dx), Some(gradient)];
+        }
+        factors.in_place(kept.input, &mut gradient);
+        [Some(gradient), None]
+    }
+}

@@ -1,0 +1,91 @@
+//! Convolutions.
+
+use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::error::NnError;
+use crate::nn::kernel::conv::Conv;
+use crate::nn::kernel::window::Window;
+use crate::nn::kernel::{depthwise, rows};
+use crate::nn::network::{Buffer, TensorIndex};
+
+/// How the convolution is computed.
+pub enum Method {
+    /// As matrix products over patches.
+    Patches(Conv),
+    /// Every channel on its own.
+    Depthwise { window: Window, channels: usize },
+}
+
+pub struct Conv2d {
+    pub method: Method,
+    pub weight: TensorIndex,
+    pub bias: Option<TensorIndex>,
+}
+
+impl Conv2d {
+    const fn sizes(&self) -> (&Window, usize, usize) {
+        match &self.method {
+            Method::Patches(c) => (&c.window, c.in_channels, c.out_channels),
+            Method::Depthwise { window, channels } => (window, *channels, *channels),
+        }
+    }
+}
+
+impl Layer for Conv2d {
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            input: true,
+            output: false,
+        }
+    }
+
+    fn forward(
+        &mut self,
+        cx: &mut Context<'_>,
+        inputs: &[&[f32]],
+        output: &mut [f32],
+    ) -> Result<(), NnError> {
+        let weight = cx.tensors.value(self.weight);
+        let bias = self.bias.map(|i| cx.tensors.value(i));
+        match &self.method {
+            Method::Patches(conv) => conv.forward(inputs[0], weight, bias, output),
+            Method::Depthwise { window, channels } => {
+                depthwise::forward(window, *channels, inputs[0], weight, bias, output);
+            }
+        }
+        Ok(())
+    }
+
+    fn backward(
+        &mut self,
+        cx: &mut Context<'_>,
+        kept: Kept<'_>,
+        gradient: Buffer,
+        wanted: [bool; 2],
+    ) -> InputGradients {
+        let (window, in_channels, out_channels) = self.sizes();
+        if let Some(bias) = self.bias {
+            let sums = rows::column_sums(&gradient, out_channels);
+            rows::add_f64(cx.tensors.grad_mut(bias), &sums);
+        }
+        let dw = cx.tensors.grad_mut(self.weight);
+        match &self.method {
+            Method::Patches(conv) => conv.backward_weight(kept.input, &gradient, dw),
+            Method::Depthwise { window, channels } => {
+                depthwise::backward_weight(window, *channels, kept.input, &gradient, dw);
+            }
+        }
+        let dx = wanted[0].then(|| {
+            let mut dx = cx.pool.take(cx.batch * window.pixels() * in_channels);
+            let weight = cx.tensors.value(self.weight);
+            match &self.method {
+                Method::Patches(conv) => conv.backward_input(&gradient, weight, &mut dx),
+                Method::Depthwise { window, channels } => {
+                    depthwise::backward_input(window, *channels, &gradient, weight, &mut dx);
+                }
+            }
+            dx
+        });
+        cx.pool.give(gradient);
+        [dx, None]
+    }
+}

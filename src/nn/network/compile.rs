@@ -1,0 +1,274 @@
+//! From an architecture's nodes to the executor's steps.
+
+use super::fuse::{self, Group, Part};
+use super::packing;
+use super::plan::{Step, ValueId};
+use super::tensors::TensorIndex;
+use crate::arch::{self, Activation, Arch, Node, NodeId, Op, Shape};
+use crate::nn::error::NnError;
+use crate::nn::kernel::conv::Conv;
+use crate::nn::kernel::pool::{Averages, MOST_TAPS};
+use crate::nn::kernel::window::Window;
+use crate::nn::layer::Layer;
+use crate::nn::layer::activation::{Gelu, Relu};
+use crate::nn::layer::add::Add;
+use crate::nn::layer::batch_norm::BatchNorm;
+use crate::nn::layer::branch::Branch;
+use crate::nn::layer::conv::{Conv2d, Method};
+use crate::nn::layer::dropout::Dropout;
+use crate::nn::layer::flatten::FlattenImage;
+use crate::nn::layer::layer_norm::LayerNorm;
+use crate::nn::layer::linear::linear;
+use crate::nn::layer::pool::{AvgPool, MaxPool};
+
+/// Steps and the sizes of the activations between them.
+pub struct Compiled {
+    pub steps: Vec<Step>,
+    /// Values of every activation, per sample.
+    pub lengths: Vec<usize>,
+    pub output: ValueId,
+}
+
+/// Turns nodes into steps.
+pub fn compile(arch: &Arch) -> Result<Compiled, NnError> {
+    let mut compiler = Compiler {
+        arch,
+        values: Vec::with_capacity(arch.nodes().len()),
+        steps: Vec::new(),
+        lengths: vec![arch.input().len()],
+    };
+    for (i, part) in fuse::parts(arch).into_iter().enumerate() {
+        let node = &arch.nodes()[i];
+        let value = match part {
+            // Nobody but its group reads it.
+            Part::Inside => ValueId::MAX,
+            Part::End(group) => compiler.group(&group, i),
+            Part::Alone => compiler.alone(node, i)?,
+        };
+        compiler.values.push(value);
+    }
+    Ok(Compiled {
+        output: *compiler.values.last().unwrap_or(&0),
+        steps: compiler.steps,
+        lengths: compiler.lengths,
+    })
+}
+
+struct Compiler<'a> {
+    arch: &'a Arch,
+    /// The activation that each node so far stands for.
+    values: Vec<ValueId>,
+    steps: Vec<Step>,
+    lengths: Vec<usize>,
+}
+
+impl Compiler<'_> {
+    fn push(
+        &mut self,
+        layer: Box<dyn Layer>,
+        inputs: &[NodeId],
+        node: &Node,
+        parameters: bool,
+    ) -> ValueId {
+        let output = self.lengths.len();
+        self.lengths.push(node.shape.len());
+        self.steps.push(Step {
+            layer,
+            inputs: inputs.iter().map(|i| self.values[i.0]).collect(),
+            output,
+            has_parameters: parameters,
+        });
+        output
+    }
+
+    /// A step for one node; nodes that move nothing stand for their input.
+    fn alone(&mut self, node: &Node, index: usize) -> Result<ValueId, NnError> {
+        let Some(layer) = self.layer(node, index)? else {
+            return Ok(node.inputs.first().map_or(0, |i| self.values[i.0]));
+        };
+        Ok(self.push(layer, &node.inputs, node, node.module.is_some()))
+    }
+
+    fn group(&mut self, group: &Group, end: usize) -> ValueId {
+        let node = &self.arch.nodes()[end];
+        let head = self.arch.node(group.members[0]);
+        let layer: Box<dyn Layer> = match head.op {
+            Op::BatchNorm { .. } => Box::new(self.batch_norm(head, group.relu)),
+            _ => Box::new(self.branch(group, end)),
+        };
+        let mut inputs = head.inputs.clone();
+        inputs.extend(group.residual);
+        let parameters = head.module.is_some();
+        self.push(layer, &inputs, node, parameters)
+    }
+
+    /// The layer of a node that runs on its own; none for the images and for nodes that move nothing.
+    fn layer(&self, node: &Node, index: usize) -> Result<Option<Box<dyn Layer>>, NnError> {
+        let input = node.inputs.first().map(|i| self.arch.node(*i).shape);
+        let input = input.unwrap_or(node.shape);
+        let channels = node.shape.channels();
+        let layer: Box<dyn Layer> = match node.op {
+            Op::Input | Op::ToGrid | Op::ToImage => return Ok(None),
+            Op::StochasticDepth { p } | Op::Dropout { p } if p == 0.0 => return Ok(None),
+            Op::Flatten => match input {
+                Shape::Image { channels, .. } if input.positions() > 1 => Box::new(FlattenImage {
+                    pixels: input.positions(),
+                    channels,
+                }),
+                _ => return Ok(None),
+            },
+            Op::Conv2d(conv) => Box::new(self.conv(node, &conv, input)),
+            Op::Linear(l) => Box::new(linear(&l, input.positions(), self.tensor(node))),
+            Op::BatchNorm { .. } => Box::new(self.batch_norm(node, false)),
+            Op::LayerNorm { eps, .. } => Box::new(LayerNorm {
+                tensors: self.tensor(node),
+                channels,
+                eps: eps as f32,
+                stats: Vec::new(),
+            }),
+            Op::Activation(Activation::Relu) => Box::new(Relu),
+            Op::Activation(Activation::Gelu) => Box::new(Gelu),
+            Op::MaxPool(pool) => Box::new(self.max_pool(node, &pool, input)?),
+            Op::AvgPool(pool) => Box::new(AvgPool {
+                averages: Averages::fixed(&pool_window(&pool, input, node.shape)),
+                channels,
+            }),
+            Op::AdaptiveAvgPool(output) => Box::new(AvgPool {
+                averages: Averages::adaptive(side(input), output),
+                channels,
+            }),
+            Op::Add => Box::new(Add),
+            Op::LayerScale { .. } | Op::StochasticDepth { .. } => {
+                let group = Group {
+                    members: Vec::new(),
+                    residual: None,
+                    relu: false,
+                };
+                Box::new(self.branch(&group, index))
+            }
+            Op::Dropout { p } => Box::new(Dropout {
+                p,
+                path: stream_name(node, index),
+                kept: Vec::new(),
+            }),
+        };
+        Ok(Some(layer))
+    }
+
+    /// The node's first tensor.
+    fn tensor(&self, node: &Node) -> TensorIndex {
+        let module = node.module.expect("a layer with tensors has a module");
+        self.arch.modules()[module].tensors.start
+    }
+
+    fn conv(&self, node: &Node, conv: &arch::Conv2d, input: Shape) -> Conv2d {
+        let window = Window {
+            input: side(input),
+            output: side(node.shape),
+            kernel: conv.kernel,
+            stride: conv.stride,
+            padding: conv.padding,
+            dilation: conv.dilation,
+        };
+        let method = if packing::is_depthwise(conv) {
+            Method::Depthwise {
+                window,
+                channels: conv.in_channels,
+            }
+        } else {
+            Method::Patches(Conv {
+                window,
+                in_channels: conv.in_channels,
+                out_channels: conv.out_channels,
+                groups: conv.groups,
+            })
+        };
+        let weight = self.tensor(node);
+        Conv2d {
+            method,
+            weight,
+            bias: conv.bias.then_some(weight + 1),
+        }
+    }
+
+    fn batch_norm(&self, node: &Node, relu: bool) -> BatchNorm {
+        let Op::BatchNorm {
+            channels,
+            eps,
+            momentum,
+        } = node.op
+        else {
+            unreachable!("only called for batch norms");
+        };
+        BatchNorm {
+            path: node.path.clone(),
+            tensors: self.tensor(node),
+            channels,
+            eps,
+            momentum,
+            relu,
+            mean: Vec::new(),
+            inverse: Vec::new(),
+        }
+    }
+
+    /// The end of a residual branch: the group's members and the node at its end.
+    fn branch(&self, group: &Group, end: usize) -> Branch {
+        let last = &self.arch.nodes()[end];
+        let mut branch = Branch {
+            scale: None,
+            channels: last.shape.channels(),
+            drop: 0.0,
+            path: stream_name(last, end),
+            keep: Vec::new(),
+        };
+        let members = group.members.iter().map(|m| self.arch.node(*m));
+        for node in members.chain([last]) {
+            match node.op {
+                Op::LayerScale { .. } => branch.scale = Some(self.tensor(node)),
+                Op::StochasticDepth { p } => branch.drop = p,
+                _ => {}
+            }
+        }
+        branch
+    }
+
+    fn max_pool(&self, node: &Node, pool: &arch::Pool, input: Shape) -> Result<MaxPool, NnError> {
+        let window = pool_window(pool, input, node.shape);
+        if window.taps() > MOST_TAPS {
+            return Err(NnError::Unsupported {
+                arch: self.arch.name().to_owned(),
+                path: node.path.clone(),
+                reason: format!(
+                    "a pooling window has {} pixels, {MOST_TAPS} at most",
+                    window.taps()
+                ),
+            });
+        }
+        Ok(MaxPool {
+            window,
+            channels: node.shape.channels(),
+            taps: Vec::new(),
+        })
+    }
+}
+
+fn side(shape: Shape) -> [usize; 2] {
+    shape.side().unwrap_or([1, 1])
+}
+
+fn pool_window(pool: &arch::Pool, input: Shape, output: Shape) -> Window {
+    Window {
+        input: side(input),
+        output: side(output),
+        kernel: pool.kernel,
+        stride: pool.stride,
+        padding: pool.padding,
+        dilation: [1, 1],
+    }
+}
+
+/// The name of a node's random stream: the path alone may be shared.
+fn stream_name(node: &Node, index: usize) -> String {
+    format!("{}#{index}", node.path)
+}

@@ -1,0 +1,130 @@
+//! One pass over a plan: activations going forward, gradients coming back.
+
+use super::plan::{Plan, ValueId};
+use super::pool::{Buffer, Pool};
+use crate::nn::error::NnError;
+use crate::nn::kernel::rows;
+use crate::nn::layer::{Context, Kept};
+
+/// What stays of a forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Only the output.
+    Nothing,
+    /// What the way back needs.
+    ForBackward,
+}
+
+/// Activations of a forward pass, as far as they are still needed.
+pub struct Tape {
+    values: Vec<Option<Buffer>>,
+}
+
+impl Tape {
+    /// Runs all steps.
+    pub fn forward(
+        plan: &mut Plan,
+        cx: &mut Context<'_>,
+        pixels: &[f32],
+        keep: Keep,
+    ) -> Result<Self, NnError> {
+        let mut tape = Self {
+            values: plan.lengths.iter().map(|_| None).collect(),
+        };
+        let mut images = cx.pool.take(pixels.len());
+        images.copy_from_slice(pixels);
+        tape.values[0] = Some(images);
+        for (i, step) in plan.steps.iter_mut().enumerate() {
+            let mut output = cx.pool.take(plan.lengths[step.output] * cx.batch);
+            let inputs = [
+                tape.value(step.inputs.first()),
+                tape.value(step.inputs.get(1)),
+            ];
+            let result = step
+                .layer
+                .forward(cx, &inputs[..step.inputs.len()], &mut output);
+            tape.values[step.output] = Some(output);
+            if let Err(error) = result {
+                tape.finish(cx.pool);
+                return Err(error);
+            }
+            for value in &plan.lives.after_forward[i] {
+                if keep == Keep::Nothing || !plan.lives.kept[*value] {
+                    tape.release(*value, cx.pool);
+                }
+            }
+        }
+        Ok(tape)
+    }
+
+    /// Copies the output out.
+    pub fn copy_output(&self, plan: &Plan, output: &mut Vec<f32>) {
+        output.clear();
+        output.extend_from_slice(self.value(Some(&plan.output)));
+    }
+
+    /// Runs all steps back, from the gradient of the output.
+    pub fn backward(&mut self, plan: &mut Plan, cx: &mut Context<'_>, gradient: Buffer) {
+        let mut gradients: Vec<Option<Buffer>> = plan.lengths.iter().map(|_| None).collect();
+        gradients[plan.output] = Some(gradient);
+        for (i, step) in plan.steps.iter_mut().enumerate().rev() {
+            if let Some(gradient) = gradients[step.output].take() {
+                let kept = Kept {
+                    input: self.value(step.inputs.first()),
+                    output: self.value(Some(&step.output)),
+                };
+                let is_wanted = |v: Option<&ValueId>| v.is_some_and(|v| plan.wanted[*v]);
+                let wanted = [
+                    is_wanted(step.inputs.first()),
+                    is_wanted(step.inputs.get(1)),
+                ];
+                let inputs = step.layer.backward(cx, kept, gradient, wanted);
+                for (value, gradient) in step.inputs.iter().zip(inputs) {
+                    let Some(gradient) = gradient else { continue };
+                    collect(
+                        &mut gradients[*value],
+                        gradient,
+                        plan.wanted[*value],
+                        cx.pool,
+                    );
+                }
+            }
+            for value in &plan.lives.after_backward[i] {
+                self.release(*value, cx.pool);
+            }
+        }
+        for gradient in gradients.into_iter().flatten() {
+            cx.pool.give(gradient);
+        }
+    }
+
+    /// Gives all memory back.
+    pub fn finish(&mut self, pool: &mut Pool) {
+        for value in 0..self.values.len() {
+            self.release(value, pool);
+        }
+    }
+
+    /// The values of an activation; empty if there is none, or no more.
+    fn value(&self, id: Option<&ValueId>) -> &[f32] {
+        id.and_then(|v| self.values[*v].as_deref()).unwrap_or(&[])
+    }
+
+    fn release(&mut self, value: ValueId, pool: &mut Pool) {
+        if let Some(buffer) = self.values[value].take() {
+            pool.give(buffer);
+        }
+    }
+}
+
+/// Adds a gradient to what other readers of the same activation sent back.
+fn collect(sum: &mut Option<Buffer>, gradient: Buffer, wanted: bool, pool: &mut Pool) {
+    match sum {
+        Some(sum) if wanted => {
+            rows::add_parallel(sum, &gradient);
+            pool.give(gradient);
+        }
+        None if wanted => *sum = Some(gradient),
+        _ => pool.give(gradient),
+    }
+}

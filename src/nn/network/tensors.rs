@@ -1,0 +1,211 @@
+//! A network's parameters, gradients and buffers in the executor's layout.
+
+use super::packing::Packing;
+use crate::arch::{Arch, TensorRole};
+use crate::nn::error::{Mismatch, NnError};
+use crate::nn::state::{StateDict, Tensor, Values};
+
+/// Index of a tensor in the architecture's list.
+pub type TensorIndex = usize;
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    shape: Vec<usize>,
+    role: TensorRole,
+    packing: Packing,
+    value: Vec<f32>,
+    /// Empty for buffers.
+    grad: Vec<f32>,
+    /// The value of a batch counter.
+    count: i64,
+}
+
+/// A parameter to be changed, in the executor's layout.
+#[derive(Debug)]
+pub struct ParamMut<'a> {
+    /// torchvision's name.
+    pub name: &'a str,
+    pub role: TensorRole,
+    pub value: &'a mut [f32],
+    /// Same order of values as `value`.
+    pub grad: &'a mut [f32],
+}
+
+/// All tensors of a network, in state-dict order.
+#[derive(Debug)]
+pub struct Tensors {
+    entries: Vec<Entry>,
+}
+
+impl Tensors {
+    /// Parameters and running means zero, running variances one.
+    pub fn new(arch: &Arch) -> Self {
+        let mut packings = vec![Packing::Same; arch.tensors().len()];
+        for module in arch.modules() {
+            for i in module.tensors.clone() {
+                if arch.tensors()[i].role == TensorRole::Weight {
+                    packings[i] = Packing::of_weight(&module.op);
+                }
+            }
+        }
+        let entries = arch.tensors().iter().zip(packings).map(|(spec, packing)| {
+            let start = f32::from(u8::from(spec.role == TensorRole::RunningVar));
+            let length = match spec.role {
+                TensorRole::BatchCount => 0,
+                _ => spec.len(),
+            };
+            let grads = if spec.role.is_parameter() { length } else { 0 };
+            Entry {
+                name: spec.name.clone(),
+                shape: spec.shape.clone(),
+                role: spec.role,
+                packing,
+                value: vec![start; length],
+                grad: vec![0.0; grads],
+                count: 0,
+            }
+        });
+        Self {
+            entries: entries.collect(),
+        }
+    }
+
+    pub fn value(&self, i: TensorIndex) -> &[f32] {
+        &self.entries[i].value
+    }
+
+    pub fn value_mut(&mut self, i: TensorIndex) -> &mut [f32] {
+        &mut self.entries[i].value
+    }
+
+    pub fn grad_mut(&mut self, i: TensorIndex) -> &mut [f32] {
+        &mut self.entries[i].grad
+    }
+
+    /// Adds one to a batch counter.
+    pub fn count(&mut self, i: TensorIndex) {
+        self.entries[i].count += 1;
+    }
+
+    pub fn clear_gradients(&mut self) {
+        use rayon::prelude::*;
+        self.entries.par_iter_mut().for_each(|e| e.grad.fill(0.0));
+    }
+
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = ParamMut<'_>> {
+        self.entries
+            .iter_mut()
+            .filter(|e| e.role.is_parameter())
+            .map(|e| ParamMut {
+                name: &e.name,
+                role: e.role,
+                value: &mut e.value,
+                grad: &mut e.grad,
+            })
+    }
+
+    /// Parameters and buffers in PyTorch's layout.
+    pub fn state(&self) -> StateDict {
+        let tensor = |e: &Entry| match e.role {
+            TensorRole::BatchCount => Tensor::count(e.count),
+            _ => e.unpacked(&e.value),
+        };
+        self.entries
+            .iter()
+            .map(|e| (e.name.clone(), tensor(e)))
+            .collect()
+    }
+
+    /// Gradients in PyTorch's layout.
+    pub fn gradients(&self) -> StateDict {
+        self.entries
+            .iter()
+            .filter(|e| e.role.is_parameter())
+            .map(|e| (e.name.clone(), e.unpacked(&e.grad)))
+            .collect()
+    }
+
+    /// Values as they lie in memory beside a parameter, as a tensor in PyTorch's shape and layout.
+    /// None if there is no such parameter or the length is another.
+    pub fn to_torch(&self, name: &str, values: &[f32]) -> Option<Tensor> {
+        let entry = self.entries.iter().find(|e| e.name == name)?;
+        (entry.value.len() == values.len()).then(|| entry.unpacked(values))
+    }
+
+    /// The way back: None if there is no such parameter or the shape is another.
+    pub fn from_torch(&self, name: &str, tensor: &Tensor) -> Option<Vec<f32>> {
+        let entry = self.entries.iter().find(|e| e.name == name)?;
+        if entry.shape != tensor.shape {
+            return None;
+        }
+        let mut packed = vec![0.0; tensor.len()];
+        entry.packing.pack(tensor.floats()?, &mut packed);
+        Some(packed)
+    }
+
+    /// Takes over all values; names, shapes and kinds must be exactly this network's. Nothing changes
+    /// in case of an error.
+    pub fn load(&mut self, arch: &Arch, state: &StateDict) -> Result<(), NnError> {
+        let mismatch = self.compare(state);
+        if !mismatch.is_empty() {
+            return Err(NnError::Mismatch {
+                arch: arch.name().to_owned(),
+                classes: arch.classes(),
+                mismatch,
+            });
+        }
+        for entry in &mut self.entries {
+            match state.get(&entry.name).map(|t| &t.values) {
+                Some(Values::F32(values)) => entry.packing.pack(values, &mut entry.value),
+                Some(Values::I64(values)) => entry.count = values.first().copied().unwrap_or(0),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, state: &StateDict) -> Mismatch {
+        let mut mismatch = Mismatch::default();
+        for entry in &self.entries {
+            let wanted = describe(&entry.shape, entry.role != TensorRole::BatchCount);
+            match state.get(&entry.name) {
+                None => mismatch.missing.push(entry.name.clone()),
+                Some(tensor) => {
+                    let got = describe(&tensor.shape, tensor.floats().is_some());
+                    if got != wanted {
+                        mismatch.misshapen.push((entry.name.clone(), wanted, got));
+                    }
+                }
+            }
+        }
+        let known: std::collections::HashSet<&str> =
+            self.entries.iter().map(|e| e.name.as_str()).collect();
+        mismatch.unexpected = state
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !known.contains(name))
+            .map(str::to_owned)
+            .collect();
+        mismatch
+    }
+}
+
+impl Entry {
+    fn unpacked(&self, values: &[f32]) -> Tensor {
+        let mut torch = vec![0.0; values.len()];
+        self.packing.unpack(values, &mut torch);
+        Tensor::new(self.shape.clone(), torch)
+    }
+}
+
+/// A shape in words: `64x3x7x7`, `one number`, `one whole number`.
+fn describe(shape: &[usize], floats: bool) -> String {
+    let kind = if floats { "" } else { "whole " };
+    if shape.is_empty() {
+        return format!("one {kind}number");
+    }
+    let dims: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let kind = if floats { "" } else { " whole numbers" };
+    dims.join("x") + kind
+}

@@ -1,0 +1,167 @@
+//! Small networks that hold every op between them.
+
+use super::super::Network;
+use crate::arch::{
+    Activation, Arch, Builder, Conv2d, Draw, Linear, NodeId, Op, Pool, Scheme, Shape, TensorRole,
+};
+use crate::nn::kernel::testing::numbers;
+use crate::nn::state::{StateDict, Tensor};
+
+const DRAW: Draw = Draw {
+    weight: Scheme::ONES,
+    bias: Scheme::ZEROS,
+};
+
+/// The network with numbers in place of every tensor, and running variances above zero.
+pub fn start(arch: &Arch) -> Network {
+    let state: StateDict = arch
+        .tensors()
+        .iter()
+        .map(|spec| {
+            let values = numbers(&spec.name, spec.len());
+            let fan = spec.len() / spec.shape.first().copied().unwrap_or(1).max(1);
+            let scale = (3.0 / fan as f32).sqrt();
+            let values: Vec<f32> = match spec.role {
+                TensorRole::BatchCount => return (spec.name.clone(), Tensor::count(0)),
+                TensorRole::RunningVar | TensorRole::NormWeight => {
+                    values.iter().map(|v| 1.0 + 0.5 * v).collect()
+                }
+                TensorRole::Weight => values.iter().map(|v| v * scale).collect(),
+                _ => values.iter().map(|v| 0.5 * v).collect(),
+            };
+            (spec.name.clone(), Tensor::new(spec.shape.clone(), values))
+        })
+        .collect();
+    let mut network = Network::new(arch).unwrap();
+    network.load(&state).unwrap();
+    network
+}
+
+fn linear(b: &mut Builder, path: &str, from: usize, to: usize, x: NodeId) -> NodeId {
+    let linear = Linear {
+        in_features: from,
+        out_features: to,
+        bias: true,
+    };
+    let module = b.linear(path, linear, DRAW);
+    b.call(module, x).unwrap()
+}
+
+fn conv(b: &mut Builder, path: &str, conv: Conv2d, x: NodeId) -> NodeId {
+    let module = b.conv(path, conv, DRAW);
+    b.call(module, x).unwrap()
+}
+
+fn norm(b: &mut Builder, path: &str, x: NodeId) -> NodeId {
+    let module = b.batch_norm(path, b.shape(x).channels());
+    b.call(module, x).unwrap()
+}
+
+fn gelu(b: &mut Builder, x: NodeId) -> NodeId {
+    b.apply("gelu", Op::Activation(Activation::Gelu), &[x])
+        .unwrap()
+}
+
+/// Strided, grouped and dilated convolutions over an oblong image, all pools, a flatten that reorders,
+/// dropout.
+pub fn all_kinds() -> Arch {
+    let mut b = Builder::new("all kinds", Shape::image(3, 13, 10), 5);
+    let first = Conv2d::new(3, 6, 3).stride(2).padding(1).with_bias();
+    let x = b.input();
+    let x = conv(&mut b, "first", first, x);
+    let x = norm(&mut b, "bn", x);
+    let x = b.relu("relu", x).unwrap();
+    let x = b
+        .apply("max", Op::MaxPool(Pool::new(3, 2, 1)), &[x])
+        .unwrap();
+    let mut grouped = Conv2d::new(6, 9, 2).padding(1).groups(3);
+    grouped.dilation = [2, 1];
+    let x = conv(&mut b, "grouped", grouped, x);
+    let x = gelu(&mut b, x);
+    let x = b
+        .apply("avg", Op::AvgPool(Pool::new(2, 1, 1)), &[x])
+        .unwrap();
+    let x = b
+        .apply("adaptive", Op::AdaptiveAvgPool([2, 3]), &[x])
+        .unwrap();
+    let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
+    let x = b.apply("drop", Op::Dropout { p: 0.3 }, &[x]).unwrap();
+    linear(&mut b, "fc", 54, 5, x);
+    b.finish()
+}
+
+/// A ConvNeXt block: depthwise convolution, layer norms, linear layers over a grid, layer scale,
+/// stochastic depth.
+pub fn transformer_like() -> Arch {
+    let mut b = Builder::new("transformer-like", Shape::image(3, 9, 8), 4);
+    let x = b.input();
+    let x = conv(&mut b, "stem", Conv2d::new(3, 18, 2).stride(2), x);
+    let first = b.layer_norm("stem.norm", 18, 1e-5);
+    let input = b.call(first, x).unwrap();
+    let scale = b.layer_scale("block", 18, 1.0);
+    let depthwise = Conv2d::new(18, 18, 3).padding(1).groups(18).with_bias();
+    let x = conv(&mut b, "block.dw", depthwise, input);
+    let x = b.apply("to grid", Op::ToGrid, &[x]).unwrap();
+    let norm = b.layer_norm("block.norm", 18, 1e-5);
+    let x = b.call(norm, x).unwrap();
+    let x = linear(&mut b, "block.widen", 18, 36, x);
+    let x = gelu(&mut b, x);
+    let x = linear(&mut b, "block.narrow", 36, 18, x);
+    let x = b.apply("to image", Op::ToImage, &[x]).unwrap();
+    let x = b.call(scale, x).unwrap();
+    let drop = Op::StochasticDepth { p: 0.4 };
+    let x = b.apply("drop", drop, &[x]).unwrap();
+    let x = b.apply("add", Op::Add, &[x, input]).unwrap();
+    // A branch's end without a sum, and a strided depthwise convolution.
+    let alone = b.layer_scale("alone", 18, 1.0);
+    let x = b.call(alone, x).unwrap();
+    let strided = Conv2d::new(18, 18, 3).stride(2).padding(1).groups(18);
+    let x = conv(&mut b, "strided", strided, x);
+    let x = b.apply("mean", Op::AdaptiveAvgPool([1, 1]), &[x]).unwrap();
+    let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
+    linear(&mut b, "head", 18, 4, x);
+    b.finish()
+}
+
+/// Residual blocks with and without downsampling, a layer that is called twice, and a sum of a value
+/// with itself.
+pub fn residual() -> Arch {
+    let mut b = Builder::new("residual", Shape::image(3, 6, 5), 4);
+    let x = b.input();
+    let x = conv(&mut b, "stem", Conv2d::new(3, 8, 1), x);
+    let x = norm(&mut b, "bn", x);
+    let input = b.relu("relu", x).unwrap();
+
+    let x = conv(&mut b, "a.conv", Conv2d::new(8, 8, 3).padding(1), input);
+    let x = norm(&mut b, "a.bn", x);
+    let x = b.apply("a.add", Op::Add, &[x, input]).unwrap();
+    let input = b.relu("a.relu", x).unwrap();
+
+    let down = Conv2d::new(8, 12, 3).stride(2).padding(1);
+    let x = conv(&mut b, "b.conv", down, input);
+    let x = norm(&mut b, "b.bn", x);
+    let short = conv(&mut b, "b.down", Conv2d::new(8, 12, 1).stride(2), input);
+    let short = norm(&mut b, "b.down.bn", short);
+    let x = b.apply("b.add", Op::Add, &[short, x]).unwrap();
+
+    let twice = b.conv("twice", Conv2d::new(12, 12, 3).padding(1), DRAW);
+    let x = b.call(twice, x).unwrap();
+    let x = gelu(&mut b, x);
+    let x = b.call(twice, x).unwrap();
+    let x = b.apply("double", Op::Add, &[x, x]).unwrap();
+    let x = b.relu("c.relu", x).unwrap();
+    let x = b.apply("mean", Op::AdaptiveAvgPool([1, 1]), &[x]).unwrap();
+    let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
+    linear(&mut b, "fc", 12, 4, x);
+    b.finish()
+}
+
+/// Four channels of one pixel that are the logits, unless their sample is dropped.
+pub fn identity_with_drop(p: f64) -> Arch {
+    let mut b = Builder::new("identity", Shape::image(4, 1, 1), 4);
+    let x = b
+        .apply("drop", Op::StochasticDepth { p }, &[b.input()])
+        .unwrap();
+    b.apply("flatten", Op::Flatten, &[x]).unwrap();
+    b.finish()
+}

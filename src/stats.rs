@@ -1,0 +1,17 @@
+//! Numbers about parameters: how diverse the rows of each weight are, what a tensor looks like, how
+//! two sets of parameters differ. Plain results, ready to be shown or written as JSON.
+
+mod compare;
+mod detail;
+mod diversity;
+mod histogram;
+pub mod nullable;
+mod spectrum;
+mod total;
+
+pub use compare::{Comparison, TensorDifference, compare};
+pub use detail::{Detail, LARGEST_CORRELATION, detail};
+pub use diversity::{Diversity, diversity, diversity_of, weights_of_arch, weights_of_state};
+pub use histogram::Histogram;
+pub use spectrum::Spectrum;
+pub use total::Total;

@@ -1,0 +1,41 @@
+//! Training networks: optimisers, schedules, metrics and the fine-tuning loop.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `task` | [`Task`]: what a run is asked to do; [`Outcome`]: what it led to |
+//! | `recipe` | [`Recipe`]: settings by name, and those that hold when nothing is said |
+//! | `finetune` | [`finetune`]: the loop |
+//! | `evaluate`, `metrics` | [`evaluate`], [`Metrics`]: a pass over a split |
+//! | `optim`, `schedule` | optimisers and the learning rate |
+//! | `event`, `reporter`, `meter`, `process` | what a run says, and what it hears |
+//! | `checkpoint`, `progress` | [`Checkpoints`]: everything that is needed to go on, on disk |
+//! | `diagnose` | which tensor spoilt the numbers |
+
+mod checkpoint;
+mod diagnose;
+mod error;
+mod evaluate;
+mod event;
+mod finetune;
+mod meter;
+mod metrics;
+pub mod optim;
+mod process;
+mod progress;
+mod recipe;
+mod reporter;
+mod schedule;
+mod task;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Checkpoints, Kind};
+pub use error::{NotFinite, TrainError};
+pub use evaluate::{evaluate, evaluate_with};
+pub use event::{Event, RunState, Split};
+pub use finetune::finetune;
+pub use metrics::{Metrics, Tally};
+pub use optim::{Optimiser, OptimiserKind, OptimiserSettings, UnknownOptimiser};
+pub use progress::{Best, EpochSums, LastMetrics, Progress};
+pub use recipe::Recipe;
+pub use reporter::{Command, EpochSummary, Reporter, UnknownCommand};
+pub use schedule::Cosine;
+pub use task::{End, Evaluation, Loaders, Outcome, Task, TestTime};

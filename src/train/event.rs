@@ -1,0 +1,78 @@
+//! What a training run says while it runs: one value per line of the run's event log.
+
+use serde::{Deserialize, Serialize};
+
+/// Which images an evaluation used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    Train,
+    Val,
+    Test,
+}
+
+/// The state of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Asked for, no worker has begun.
+    Queued,
+    /// A worker reads data and makes the first parameters.
+    Starting,
+    Running,
+    Paused,
+    /// Ended before the last epoch because somebody asked for it; can be resumed.
+    Stopped,
+    /// All epochs done.
+    Finished,
+    /// An error or a loss that is not a number ended it.
+    Failed,
+}
+
+/// One event. `step` counts optimiser steps from 1, `epoch` is the fraction of epochs done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// Means over the steps since the last event of this kind.
+    Train {
+        step: u64,
+        epoch: f64,
+        loss: f64,
+        /// Share of right answers on the augmented training images, in percent.
+        top1: f64,
+        lr: f64,
+        grad_norm: f64,
+        images_per_s: f64,
+        /// Share of the time that the step waited for images, 0 to 1.
+        data_wait: f64,
+    },
+    /// One pass over a split.
+    Eval {
+        step: u64,
+        epoch: f64,
+        split: Split,
+        loss: f64,
+        /// Percent.
+        top1: f64,
+        /// Percent; absent for fewer than six classes.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        top5: Option<f64>,
+        images: u64,
+        seconds: f64,
+    },
+    /// The process itself.
+    System {
+        step: u64,
+        epoch: f64,
+        rss_bytes: u64,
+        cpu_percent: f64,
+    },
+    State {
+        state: RunState,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+    },
+    Note {
+        text: String,
+    },
+}

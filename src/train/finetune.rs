@@ -1,0 +1,219 @@
+//! The fine-tuning loop: epochs of steps, evaluation after each, commands between steps.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `step` | one optimiser step, and what it is worth |
+//! | `epoch` | the end of an epoch: evaluation, best, summary |
+//! | `control` | commands: pause, stop, checkpoint, a new learning rate |
+
+mod control;
+mod epoch;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::checkpoint::{Checkpoint, Checkpoints, Kind};
+use super::meter::Meter;
+use super::optim::Optimiser;
+use super::process::Monitor;
+use super::{Command, Cosine, End, Event, Outcome, Progress, Reporter, RunState, Task, TrainError};
+use crate::nn::Network;
+
+/// A checkpoint in the middle of a long epoch after this time.
+const CHECKPOINT_S: u64 = 60;
+
+/// Whether the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    On,
+    Stop,
+}
+
+/// Trains until the last epoch is done or somebody says stop. Goes on from the last checkpoint if
+/// there is one; on the CPU, the numbers are then those of a run that was never interrupted.
+///
+/// The reporter hears the states Running, Paused, Stopped and Finished from here. After an error the
+/// caller says Failed, with the error as its reason.
+///
+/// # Errors
+/// [`TrainError::NotFinite`] if a loss or gradient is not a number any more, and everything that can
+/// go wrong with images, network and disk. Checkpoints written before stay as they are.
+pub fn finetune(task: Task, reporter: &mut dyn Reporter) -> Result<Outcome, TrainError> {
+    let mut trainer = Trainer::begin(task, reporter)?;
+    trainer.state(RunState::Running);
+    let flow = trainer.all_epochs()?;
+    let end = match flow {
+        Flow::On => End::Finished,
+        Flow::Stop => End::Stopped,
+    };
+    trainer.state(match end {
+        End::Finished => RunState::Finished,
+        End::Stopped => RunState::Stopped,
+    });
+    Ok(trainer.outcome(end))
+}
+
+/// A run at work.
+struct Trainer<'a> {
+    task: Task,
+    reporter: &'a mut dyn Reporter,
+    network: Network,
+    optimiser: Optimiser,
+    schedule: Cosine,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    meter: Meter,
+    monitor: Monitor,
+    /// Commands that arrived during an evaluation.
+    waiting: VecDeque<Command>,
+    /// Until when [`Progress::seconds`] is counted.
+    counted: Instant,
+    /// When the last checkpoint was written.
+    saved: Instant,
+}
+
+impl<'a> Trainer<'a> {
+    fn begin(mut task: Task, reporter: &'a mut dyn Reporter) -> Result<Self, TrainError> {
+        if task.epochs == 0 {
+            let reason = "a run of 0 epochs trains nothing; give at least 1 (--epochs)";
+            return Err(TrainError::BadTask(reason.to_owned()));
+        }
+        let checkpoints = Checkpoints::open(&task.checkpoints)?;
+        let mut network =
+            Network::new(&task.arch).map_err(network_error("building the network"))?;
+        let mut optimiser = Optimiser::new(&task.optimiser, &mut network);
+        let progress = match checkpoints.read(Kind::Last)? {
+            Some(checkpoint) => {
+                let (progress, text) = resume(checkpoint, &mut network, &mut optimiser)?;
+                reporter.event(Event::Note { text });
+                progress
+            }
+            None => {
+                let start = task.start.as_ref().ok_or_else(|| {
+                    let reason = "there is neither a checkpoint nor a first state to begin with";
+                    TrainError::BadTask(reason.to_owned())
+                })?;
+                network
+                    .load(start)
+                    .map_err(network_error("loading the first parameters"))?;
+                Progress::new(task.lr)
+            }
+        };
+        task.loaders
+            .train
+            .seek(u64::from(progress.epoch), progress.batch)
+            .map_err(data_error("reading images to train on"))?;
+        Ok(Self {
+            reporter,
+            network,
+            optimiser,
+            schedule: Cosine {
+                base: progress.base_lr,
+                epochs: task.epochs,
+            },
+            task,
+            progress,
+            checkpoints,
+            meter: Meter::new(),
+            monitor: Monitor::new(),
+            waiting: VecDeque::new(),
+            counted: Instant::now(),
+            saved: Instant::now(),
+        })
+    }
+
+    fn all_epochs(&mut self) -> Result<Flow, TrainError> {
+        // A command that came while the run was starting must not wait for the first step.
+        if self.obey()? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        while self.progress.epoch < self.task.epochs {
+            if self.steps()? == Flow::Stop || self.finish_epoch()? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        self.final_test()
+    }
+
+    /// Writes `checkpoint/last`.
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.count_time();
+        self.checkpoints.write(&Checkpoint {
+            model: self.network.state(),
+            optimiser: self.optimiser.state(&mut self.network),
+            progress: self.progress.clone(),
+        })?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn state(&mut self, state: RunState) {
+        self.reporter.event(Event::State {
+            state,
+            reason: None,
+        });
+    }
+
+    fn note(&mut self, text: String) {
+        self.reporter.event(Event::Note { text });
+    }
+
+    /// Epochs done, as a fraction.
+    fn epoch_now(&self) -> f64 {
+        let batches = self.task.loaders.train.batches().max(1);
+        f64::from(self.progress.epoch) + self.progress.batch as f64 / batches as f64
+    }
+
+    /// Adds the time since the last call to the run's time.
+    fn count_time(&mut self) {
+        self.progress.seconds += self.counted.elapsed().as_secs_f64();
+        self.counted = Instant::now();
+    }
+
+    fn outcome(mut self, end: End) -> Outcome {
+        self.count_time();
+        Outcome {
+            end,
+            epochs: self.progress.epoch,
+            step: self.progress.step,
+            last: self.progress.last,
+            best: self.progress.best,
+            seconds: self.progress.seconds,
+        }
+    }
+}
+
+/// Puts a checkpoint's tensors in place; gives the place in the run, and a note about it.
+fn resume(
+    checkpoint: Checkpoint,
+    network: &mut Network,
+    optimiser: &mut Optimiser,
+) -> Result<(Progress, String), TrainError> {
+    let Checkpoint {
+        model,
+        optimiser: moments,
+        progress,
+    } = checkpoint;
+    network
+        .load(&model)
+        .map_err(network_error("loading the parameters from the checkpoint"))?;
+    optimiser.load(&moments, network).map_err(network_error(
+        "loading the optimiser's state from the checkpoint",
+    ))?;
+    let text = format!(
+        "resumed after step {}, {} epochs and {} batches",
+        progress.step, progress.epoch, progress.batch
+    );
+    Ok((progress, text))
+}
+
+fn network_error(doing: &'static str) -> impl FnOnce(crate::nn::NnError) -> TrainError {
+    move |source| TrainError::Network { doing, source }
+}
+
+fn data_error(doing: &'static str) -> impl FnOnce(crate::data::DataError) -> TrainError {
+    move |source| TrainError::Data { doing, source }
+}

@@ -1,0 +1,153 @@
+//! The end of an epoch: evaluation, the best checkpoint, the summary.
+
+use std::ops::ControlFlow;
+
+use super::{Flow, Trainer};
+use crate::nn::Mode;
+use crate::train::diagnose::culprit_in_state;
+use crate::train::evaluate::evaluate_with;
+use crate::train::progress::EpochSums;
+use crate::train::{Best, Command, EpochSummary, Event, Metrics, Split, TestTime, TrainError};
+
+impl Trainer<'_> {
+    /// Evaluates if it is time, writes the checkpoints, tells of the epoch.
+    pub(super) fn finish_epoch(&mut self) -> Result<Flow, TrainError> {
+        let mut summary = self.begin_summary();
+        if self.evaluates_now() {
+            if self.task.loaders.val.is_some() {
+                summary.val = self.evaluate(Split::Val)?;
+                if summary.val.is_none() {
+                    return Ok(Flow::Stop);
+                }
+            }
+            if self.task.evaluation.test == TestTime::Always {
+                summary.test = self.evaluate(Split::Test)?;
+                if summary.test.is_none() {
+                    return Ok(Flow::Stop);
+                }
+            }
+        }
+        let best = self.note_best(&summary);
+        self.progress.epoch += 1;
+        self.progress.batch = 0;
+        self.progress.sums = EpochSums::default();
+        self.save()?;
+        if best {
+            self.checkpoints.promote()?;
+        }
+        summary.seconds = self.progress.seconds;
+        self.reporter.epoch(&summary);
+        Ok(Flow::On)
+    }
+
+    /// The pass over the test images after the last epoch, unless they were just used.
+    pub(super) fn final_test(&mut self) -> Result<Flow, TrainError> {
+        if self.task.evaluation.test == TestTime::Always {
+            return Ok(Flow::On);
+        }
+        Ok(match self.evaluate(Split::Test)? {
+            Some(_) => Flow::On,
+            None => Flow::Stop,
+        })
+    }
+
+    fn begin_summary(&mut self) -> EpochSummary {
+        let sums = &self.progress.sums;
+        let images = sums.images.max(1) as f64;
+        let train = Metrics {
+            loss: sums.loss / images,
+            top1: 100.0 * sums.correct as f64 / images,
+            top5: None,
+            images: sums.images,
+            seconds: sums.seconds,
+        };
+        self.progress.last.train = Some(train);
+        EpochSummary {
+            epoch: self.progress.epoch + 1,
+            step: self.progress.step,
+            lr: self.schedule.lr(self.progress.epoch),
+            train_loss: train.loss,
+            train_top1: train.top1,
+            images_per_s: images / sums.seconds.max(1e-9),
+            ..EpochSummary::default()
+        }
+    }
+
+    fn evaluates_now(&self) -> bool {
+        let epoch = self.progress.epoch + 1;
+        epoch == self.task.epochs || epoch.is_multiple_of(self.task.evaluation.every.max(1))
+    }
+
+    /// One pass over a split; again from its beginning after a pause. `None` means stop.
+    fn evaluate(&mut self, split: Split) -> Result<Option<Metrics>, TrainError> {
+        loop {
+            if let Some(metrics) = self.try_evaluate(split)? {
+                self.report(split, metrics)?;
+                return Ok(Some(metrics));
+            }
+            if self.obey()? == Flow::Stop {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// One pass over a split; `None` if a command wants to be obeyed first.
+    fn try_evaluate(&mut self, split: Split) -> Result<Option<Metrics>, TrainError> {
+        let loaders = &mut self.task.loaders;
+        let loader = match (split, &mut loaders.val) {
+            (Split::Val, Some(val)) => val,
+            _ => &mut loaders.test,
+        };
+        let (reporter, waiting) = (&mut *self.reporter, &mut self.waiting);
+        evaluate_with(&mut self.network, loader, Mode::Eval, |_| {
+            waiting.extend(reporter.command());
+            let urgent = |c: &Command| matches!(c, Command::Stop | Command::Pause);
+            if waiting.iter().any(urgent) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+    }
+
+    fn report(&mut self, split: Split, metrics: Metrics) -> Result<(), TrainError> {
+        if !metrics.loss.is_finite() {
+            let error = TrainError::EvaluationNotFinite {
+                split,
+                epoch: self.progress.epoch + 1,
+                loss: metrics.loss,
+                culprit: culprit_in_state(&self.network.state()),
+            };
+            self.note(error.to_string());
+            return Err(error);
+        }
+        let slot = match split {
+            Split::Val => &mut self.progress.last.val,
+            Split::Test | Split::Train => &mut self.progress.last.test,
+        };
+        *slot = Some(metrics);
+        let event: Event = metrics.event(self.progress.step, self.epoch_now(), split);
+        self.reporter.event(event);
+        Ok(())
+    }
+
+    /// Whether this epoch is the best so far: by the validation images, else by the test images,
+    /// else by the training images. Of equal epochs the first counts.
+    fn note_best(&mut self, summary: &EpochSummary) -> bool {
+        let (split, top1) = match (&self.task.loaders.val, summary.val, summary.test) {
+            (_, Some(val), _) => (Split::Val, val.top1),
+            (None, None, Some(test)) => (Split::Test, test.top1),
+            // An epoch between two evaluations cannot be compared with one that was evaluated.
+            _ => return false,
+        };
+        if self.progress.best.is_some_and(|best| best.top1 >= top1) {
+            return false;
+        }
+        self.progress.best = Some(Best {
+            epoch: summary.epoch,
+            top1,
+            split,
+        });
+        true
+    }
+}

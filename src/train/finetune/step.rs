@@ -1,0 +1,119 @@
+//! The steps of an epoch.
+
+use std::time::{Duration, Instant};
+
+use super::{CHECKPOINT_S, Flow, Trainer, data_error, network_error};
+use crate::data::Batch;
+use crate::nn::{Images, Regularisation, StepOptions};
+use crate::train::diagnose::culprit;
+use crate::train::error::NotFinite;
+use crate::train::meter::StepResult;
+use crate::train::{Event, TrainError};
+
+impl Trainer<'_> {
+    /// The steps of the current epoch that are left.
+    pub(super) fn steps(&mut self) -> Result<Flow, TrainError> {
+        let batches = self.task.loaders.train.batches();
+        while self.progress.batch < batches {
+            let asked = Instant::now();
+            let batch = self
+                .task
+                .loaders
+                .train
+                .next()
+                .map_err(data_error("reading images to train on"))?;
+            self.step(&batch, asked)?;
+            self.tell_if_due();
+            if self.obey()? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            if self.saved.elapsed() >= Duration::from_secs(CHECKPOINT_S) {
+                self.save()?;
+            }
+        }
+        self.tell();
+        Ok(Flow::On)
+    }
+
+    /// One optimiser step; `asked` is when its images were asked for.
+    fn step(&mut self, batch: &Batch, asked: Instant) -> Result<(), TrainError> {
+        let waited = asked.elapsed();
+        let step = self.progress.step + 1;
+        let images = Images {
+            pixels: &batch.pixels,
+            batch: batch.batch,
+        };
+        let options = StepOptions {
+            label_smoothing: self.task.label_smoothing as f32,
+            regularisation: Regularisation::Seeded {
+                seed: self.task.seed,
+                step,
+            },
+        };
+        let output = self
+            .network
+            .train_step(&images, &batch.labels, &options)
+            .map_err(network_error("training the network"))?;
+        let grad_norm = self
+            .optimiser
+            .clip(&mut self.network, self.task.clip.unwrap_or(f64::INFINITY));
+        if !(output.loss.is_finite() && grad_norm.is_finite()) {
+            return Err(self.give_up(step, output.loss, grad_norm));
+        }
+        let lr = self.schedule.lr(self.progress.epoch);
+        self.optimiser.step(&mut self.network, lr);
+        self.progress.step = step;
+        self.progress.batch += 1;
+        self.count(&StepResult {
+            loss: output.loss,
+            correct: output.correct,
+            images: batch.batch,
+            grad_norm,
+            took: asked.elapsed(),
+            waited,
+        });
+        Ok(())
+    }
+
+    fn count(&mut self, result: &StepResult) {
+        self.meter.add(result);
+        let sums = &mut self.progress.sums;
+        sums.loss += result.loss * result.images as f64;
+        sums.correct += result.correct as u64;
+        sums.images += result.images as u64;
+        sums.seconds += result.took.as_secs_f64();
+    }
+
+    /// Says where the numbers broke. Nothing is written over: the checkpoints are from before.
+    fn give_up(&mut self, step: u64, loss: f64, grad_norm: f64) -> TrainError {
+        let broken = NotFinite {
+            step,
+            epoch: self.progress.epoch + 1,
+            loss,
+            grad_norm,
+            culprit: culprit(&mut self.network),
+        };
+        self.tell();
+        self.note(broken.to_string());
+        TrainError::NotFinite(broken)
+    }
+
+    fn tell_if_due(&mut self) {
+        if self.meter.is_due() {
+            self.tell();
+        }
+        let (step, epoch) = (self.progress.step, self.epoch_now());
+        if let Some(event) = self.monitor.poll(step, epoch) {
+            self.reporter.event(event);
+        }
+    }
+
+    /// The train event over the steps since the last one.
+    pub(super) fn tell(&mut self) {
+        let lr = self.schedule.lr(self.progress.epoch);
+        let event: Option<Event> = self.meter.take(self.progress.step, self.epoch_now(), lr);
+        if let Some(event) = event {
+            self.reporter.event(event);
+        }
+    }
+}

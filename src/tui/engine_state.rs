@@ -1,0 +1,52 @@
+//! What the app knows about its engine child.
+
+use std::time::Duration;
+
+use crate::text::Shown;
+
+/// Work that the engine does now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// The request.
+    pub id: u64,
+    /// In the engine's words: `predicting`, `spectra`.
+    pub what: Shown,
+    pub done: u64,
+    /// Zero while unknown.
+    pub total: u64,
+    /// When it was asked for.
+    pub since: Duration,
+}
+
+/// Whether the engine lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Asked for, has not said hello.
+    #[default]
+    Starting,
+    Ready,
+    /// Died; why. Another one was asked for, unless it dies at once again and again.
+    Gone(Shown),
+}
+
+/// The engine as seen from the app.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EngineState {
+    pub health: Health,
+    /// In words: `cpu, 2 threads`.
+    pub device: Shown,
+    pub version: Shown,
+    pub work: Option<Work>,
+    /// Deaths in a row without a good answer between them.
+    pub deaths: u32,
+}
+
+/// After so many deaths in a row the engine is started again only when asked for.
+pub const MOST_DEATHS: u32 = 3;
+
+impl EngineState {
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.health == Health::Ready
+    }
+}

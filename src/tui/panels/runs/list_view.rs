@@ -1,0 +1,255 @@
+//! Draws the list of runs and the details of the selected one.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::layout::{LINES_PER_RUN, Layout};
+use super::list::RunList;
+use super::rows::{Known, Row};
+use crate::run::Status;
+use crate::tui::charts::{Colours, Glyphs, clock, significant};
+use crate::tui::shared::Look;
+use crate::tui::widgets::pane;
+use crate::tui::widgets::write::{Slot, cut, put, put_all, put_right, width};
+
+/// Cells before a run's name: the cursor, the marker, a space each.
+const INDENT: u16 = 4;
+
+/// The list in its place.
+pub struct ListView<'a> {
+    pub list: &'a RunList,
+    pub colours: &'a Colours,
+    pub glyphs: Glyphs,
+    pub look: &'a Look,
+}
+
+impl ListView<'_> {
+    /// Draws title, filter and the runs around the cursor.
+    pub fn view(&self, layout: &Layout, buf: &mut Buffer) {
+        let mut area = pane::titled(buf, layout.list, &self.title(), pane::Focus::No, self.look);
+        if let Some(filter) = self.list.filter() {
+            let slot = Slot::new(area.x + 1, area.y, area.width.saturating_sub(2));
+            put(buf, slot, "/", self.look.theme.accent);
+            let text = Slot::new(slot.x + 2, slot.y, slot.width.saturating_sub(2));
+            if self.list.is_typing() {
+                filter.view(buf, text, self.look);
+            } else {
+                put(buf, text, filter.text(), self.look.theme.text);
+            }
+            area.y += 1;
+            area.height = area.height.saturating_sub(1);
+        }
+        let shown = self.list.shown();
+        if shown.len() == 0 {
+            pane::message(buf, area, &["No run matches.", "Esc shows all."], self.look);
+            return;
+        }
+        let page = layout.page(self.list.filter().is_some());
+        let window = self.list.cursor.window(shown.len(), page);
+        let first = window.start;
+        for (place, row) in shown.enumerate().skip(first).take(window.len()) {
+            let y = area.y + (place - first) as u16 * LINES_PER_RUN;
+            let slot = Rect::new(area.x, y, area.width, LINES_PER_RUN);
+            self.row(row, place == self.list.cursor.at, slot, buf);
+        }
+    }
+
+    fn title(&self) -> String {
+        let (drawn, all) = (self.list.drawn().len(), self.list.rows().len());
+        let shown = self.list.shown().len();
+        if shown < all {
+            format!("Runs {} {shown} of {all} listed", self.look.glyphs.dot)
+        } else if drawn > 1 {
+            format!("Runs {} {drawn} of {all} drawn", self.look.glyphs.dot)
+        } else {
+            format!("Runs {} {all}", self.look.glyphs.dot)
+        }
+    }
+
+    fn row(&self, row: &Row, selected: bool, area: Rect, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        let ellipsis = self.look.glyphs.ellipsis;
+        if selected {
+            buf.set_style(area.intersection(buf.area), theme.selection);
+            put(
+                buf,
+                Slot::new(area.x, area.y, 1),
+                self.look.glyphs.cursor,
+                theme.accent,
+            );
+        }
+        if self.list.is_marked(&row.id) || (selected && row.known.is_some()) {
+            let slot = self.colours.slot(row.id.as_str());
+            let marker = self.glyphs.marker(slot.marker).to_string();
+            put(
+                buf,
+                Slot::new(area.x + 2, area.y, 1),
+                &marker,
+                theme.series(slot.colour),
+            );
+        }
+        let room = area.width.saturating_sub(INDENT);
+        let slot = Slot::new(area.x + INDENT, area.y, room);
+        let arch = cut(row.arch.as_str(), room, ellipsis);
+        let init_room = room.saturating_sub(width(&arch) + 2);
+        let init = cut(row.init.as_str(), init_room, ellipsis);
+        put_all(
+            buf,
+            slot,
+            &[(&arch, theme.text), ("  ", theme.dim), (&init, theme.dim)],
+        );
+        self.state(row, Slot::new(slot.x, slot.y + 1, room), buf);
+    }
+
+    /// State, progress and the last accuracy; or why it ended.
+    fn state(&self, row: &Row, slot: Slot, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        let (glyph, word, style) = self.status(row.status());
+        let mut used = put_all(buf, slot, &[(glyph, style), (" ", style), (word, style)]);
+        used += 1;
+        let (accuracy, progress) = match &row.known {
+            Some(known) => (known.accuracy.as_str(), known.progress.as_str()),
+            None => ("", ""),
+        };
+        let mut room = slot.width.saturating_sub(used + 1);
+        if !accuracy.is_empty() {
+            put_right(
+                buf,
+                Slot::new(slot.x, slot.y, slot.width - 1),
+                accuracy,
+                theme.text,
+            );
+            room = room.saturating_sub(width(accuracy) + 1);
+        }
+        let said = match &row.why {
+            Some(why) if row.status() != Some(Status::Stopped) => why.as_str(),
+            _ => progress,
+        };
+        let said = cut(said, room, self.look.glyphs.ellipsis);
+        put(
+            buf,
+            Slot::new(slot.x + used, slot.y, room),
+            &said,
+            theme.dim,
+        );
+    }
+
+    fn status(&self, status: Option<Status>) -> (&'static str, &'static str, Style) {
+        let (glyphs, theme) = (&self.look.glyphs, &self.look.theme);
+        let Some(status) = status else {
+            return (glyphs.failed, "damaged", theme.bad);
+        };
+        let (glyph, style) = match status {
+            Status::Queued => (glyphs.waiting, theme.dim),
+            Status::Starting => (glyphs.waiting, theme.accent),
+            Status::Running => (glyphs.running, theme.accent),
+            Status::Paused => (glyphs.paused, theme.warning),
+            Status::Stopped => (glyphs.waiting, theme.dim),
+            Status::Finished => (glyphs.done, theme.good),
+            Status::Failed | Status::Died => (glyphs.failed, theme.bad),
+        };
+        (glyph, status.word(), style)
+    }
+
+    /// What is known of the selected run, the most useful first, as far as there is room.
+    pub fn details(&self, area: Rect, buf: &mut Buffer) {
+        let Some(row) = self.list.selected() else {
+            return;
+        };
+        if area.height < 2 {
+            return;
+        }
+        let inner = pane::titled(buf, area, row.id.as_str(), pane::Focus::No, self.look);
+        let theme = &self.look.theme;
+        let mut y = inner.y;
+        if let Some(why) = &row.why {
+            let width = inner.width.saturating_sub(2);
+            // The reason may take half of the room.
+            for line in pane::wrap(why.as_str(), width)
+                .into_iter()
+                .take(usize::from(inner.height / 2).max(1))
+            {
+                put(buf, Slot::new(inner.x + 1, y, width), &line, theme.bad);
+                y += 1;
+            }
+        }
+        let facts = row.known.as_ref().map(facts).unwrap_or_default();
+        for (name, value) in facts {
+            if y >= inner.bottom() {
+                return;
+            }
+            let slot = Slot::new(inner.x + 1, y, inner.width.saturating_sub(2));
+            let value = crate::text::Shown::new(&value);
+            let value = cut(
+                value.as_str(),
+                slot.width.saturating_sub(7),
+                self.look.glyphs.ellipsis,
+            );
+            let name = format!("{name:<7}");
+            put_all(buf, slot, &[(&name, theme.faint), (&value, theme.dim)]);
+            y += 1;
+        }
+    }
+}
+
+/// Name and value of what is worth knowing.
+fn facts(run: &Known) -> Vec<(&'static str, String)> {
+    let (request, standing) = (&run.request, &run.standing);
+    let mut facts = vec![("data", data(run))];
+    if let Some(ghn) = &request.ghn {
+        let trained = if ghn.trained { "" } else { ", untrained" };
+        let name = ghn.name.rsplit('/').next().unwrap_or(&ghn.name);
+        facts.push(("GHN", format!("{name}{trained}")));
+    }
+    let seconds = standing.active_ms as f64 / 1000.0;
+    let left = run.left.as_ref().map(|left| format!(", {left} left"));
+    facts.push(("time", clock(seconds) + &left.unwrap_or_default()));
+    if let Some(best) = standing.best_test.or(standing.best_val) {
+        let value = significant(best.top1, 4);
+        facts.push(("best", format!("{value} % at epoch {:.0}", best.epoch)));
+    }
+    if let Some(train) = &standing.train {
+        let loss = significant(train.loss, 4);
+        let speed = significant(train.images_per_s, 3);
+        facts.push(("train", format!("loss {loss}, {speed} images/s")));
+    }
+    let training = &request.training;
+    let recipe = format!(
+        "{} lr {} wd {}",
+        training.optimizer, training.lr, training.wd
+    );
+    facts.push(("optim", recipe));
+    facts.push((
+        "batch",
+        format!("{}, images {s}x{s}", training.batch, s = request.side),
+    ));
+    facts.push(("seed", format!("{}", request.seed)));
+    let threads = match request.threads {
+        0 => String::new(),
+        1 => ", 1 thread".to_owned(),
+        n => format!(", {n} threads"),
+    };
+    facts.push(("device", request.device.clone() + &threads));
+    facts.push((
+        "made",
+        request.created.replace('T', " ").replace('Z', " UTC"),
+    ));
+    facts
+}
+
+fn data(run: &Known) -> String {
+    let data = &run.request.data;
+    let mut text = if data.name.is_empty() {
+        data.spec.clone()
+    } else {
+        data.name.clone()
+    };
+    if let Some(shots) = data.shots {
+        text += &format!(", {shots} shots");
+    }
+    if data.val {
+        text += ", val split";
+    }
+    text
+}

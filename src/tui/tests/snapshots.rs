@@ -1,0 +1,137 @@
+//! Pictures of the screen as text, at four sizes, with three sets of characters and without colour.
+
+use super::harness::{Harness, SETTING, Setting};
+use crate::engine::protocol::Body;
+use crate::tui::glyphs::GlyphSet;
+use crate::tui::msg::Msg;
+use crate::tui::theme::Level;
+
+const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 36), (200, 60)];
+
+fn at(size: (u16, u16)) -> Setting {
+    Setting { size, ..SETTING }
+}
+
+/// After prediction and post-processing, the cursor on a tensor that changed.
+fn looked_at(setting: Setting) -> Harness {
+    let mut harness = Harness::ready(setting);
+    harness.press("2 p");
+    harness.predict();
+    harness.post();
+    // The question about the first tensor, then the one about that under the cursor.
+    harness.detail();
+    harness.press("tab G up up");
+    harness.detail();
+    harness
+}
+
+#[test]
+fn architectures() {
+    for size in SIZES {
+        let mut harness = Harness::ready(at(size));
+        harness.press("tab down down down down right down");
+        insta::assert_snapshot!(
+            format!("architectures_{}x{}", size.0, size.1),
+            harness.text()
+        );
+    }
+}
+
+#[test]
+fn parameters() {
+    for size in SIZES {
+        let harness = looked_at(at(size));
+        insta::assert_snapshot!(format!("parameters_{}x{}", size.0, size.1), harness.text());
+    }
+}
+
+#[test]
+fn parameters_detail_alone() {
+    let mut harness = looked_at(at((60, 16)));
+    harness.press("tab");
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn parameters_before_anything() {
+    let mut harness = Harness::ready(SETTING);
+    harness.press("2");
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn parameters_at_work() {
+    let mut harness = Harness::ready(SETTING);
+    harness.press("2 enter");
+    let id = harness.asked().unwrap().id;
+    harness.send(Msg::Tick(std::time::Duration::from_millis(1250)));
+    harness.say(
+        id,
+        Body::Progress {
+            what: "predicting".into(),
+            done: 3,
+            total: 5,
+        },
+    );
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn ascii() {
+    let harness = looked_at(Setting {
+        glyphs: GlyphSet::Ascii,
+        ..SETTING
+    });
+    assert!(harness.text().is_ascii(), "{}", harness.text());
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn half_blocks() {
+    let harness = looked_at(Setting {
+        glyphs: GlyphSet::Blocks,
+        ..SETTING
+    });
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn without_colour_no_cell_has_one() {
+    use ratatui::style::{Color, Modifier};
+    let harness = looked_at(Setting {
+        level: Level::None,
+        ..SETTING
+    });
+    let buf = harness.draw();
+    for cell in &buf.content {
+        assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
+    }
+    let marked = buf
+        .content
+        .iter()
+        .any(|cell| cell.modifier.contains(Modifier::REVERSED));
+    assert!(marked, "the selection is reverse video");
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn overlays() {
+    let mut harness = Harness::ready(SETTING);
+    harness.press("2 ?");
+    insta::assert_snapshot!("help", harness.text());
+    harness.press("esc :");
+    harness.type_text("them");
+    insta::assert_snapshot!("palette", harness.text());
+    harness.press("esc f");
+    insta::assert_snapshot!("finetune_form", harness.text());
+}
+
+#[test]
+fn an_image_too_small_for_the_network() {
+    let mut harness = Harness::ready(SETTING);
+    harness.press("down down down down down down down down down down down i");
+    harness.press("backspace backspace");
+    harness.type_text("4");
+    harness.press("enter");
+    insta::assert_snapshot!(harness.text());
+}
