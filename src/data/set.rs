@@ -7,6 +7,11 @@ use super::protocol::{Flip, Frame, Native};
 use super::source::Source;
 use super::{DataError, Normalisation, Protocol};
 
+/// Side of the images where the data has none of its own, and the largest that is taken from the
+/// data without being asked for.
+const USUAL_SIDE: usize = 32;
+const LARGEST_OWN_SIDE: usize = 224;
+
 /// Which images of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
@@ -56,6 +61,13 @@ pub(super) struct Selection<'a> {
 }
 
 impl DataSet {
+    /// Side that a network gets where nobody asks for one: the images' own, up to 224, else 32.
+    #[must_use]
+    pub fn usual_side(&self) -> usize {
+        let own = self.native_side();
+        own.map_or(USUAL_SIDE, |side| side.min(LARGEST_OWN_SIDE))
+    }
+
     /// Side of the images as they are stored, in pixels, if all are squares of one side.
     #[must_use]
     pub fn native_side(&self) -> Option<usize> {

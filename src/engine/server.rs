@@ -53,7 +53,6 @@ impl Reply<'_> {
     }
 
     /// Breaks if the request was cancelled or the app is gone.
-    #[must_use]
     pub fn wanted(&self) -> ControlFlow<()> {
         if self.broken.is_some() || self.cancelled.holds(self.id) {
             ControlFlow::Break(())

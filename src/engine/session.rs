@@ -22,11 +22,11 @@ const RANDOM: &str = "random";
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     #[error(transparent)]
-    Arch(#[from] ArchError),
+    Arch(Box<ArchError>),
     #[error(transparent)]
-    Ghn(#[from] GhnError),
+    Ghn(Box<GhnError>),
     #[error(transparent)]
-    Init(#[from] InitError),
+    Init(Box<InitError>),
     #[error(transparent)]
     File(#[from] FileError),
     #[error("nothing is predicted yet; predict first")]
@@ -37,6 +37,24 @@ pub enum SessionError {
     NoTensor(String),
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<ArchError> for SessionError {
+    fn from(error: ArchError) -> Self {
+        Self::Arch(Box::new(error))
+    }
+}
+
+impl From<GhnError> for SessionError {
+    fn from(error: GhnError) -> Self {
+        Self::Ghn(Box::new(error))
+    }
+}
+
+impl From<InitError> for SessionError {
+    fn from(error: InitError) -> Self {
+        Self::Init(Box::new(error))
+    }
 }
 
 /// Parameters of one architecture, before and after post-processing.

@@ -166,8 +166,8 @@ impl Network {
 
     /// The inverse of [`Network::to_torch`]: None if the parameter has another shape.
     #[must_use]
-    pub fn from_torch(&self, name: &str, tensor: &Tensor) -> Option<Vec<f32>> {
-        self.tensors.from_torch(name, tensor)
+    pub fn packed_from_torch(&self, name: &str, tensor: &Tensor) -> Option<Vec<f32>> {
+        self.tensors.packed_from_torch(name, tensor)
     }
 
     /// Bytes of the buffers for activations and gradients of activations.

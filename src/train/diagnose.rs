@@ -8,8 +8,8 @@ pub fn culprit(network: &mut Network) -> String {
     let mut values = Found::default();
     let mut gradients = Found::default();
     for parameter in network.parameters_mut() {
-        values.look(&parameter.name, parameter.value);
-        gradients.look(&parameter.name, parameter.grad);
+        values.look(parameter.name, parameter.value);
+        gradients.look(parameter.name, parameter.grad);
     }
     values
         .sentence("value")

@@ -95,7 +95,7 @@ impl Optimiser {
                     mismatch.missing.push(full);
                     continue;
                 };
-                match network.from_torch(name, tensor) {
+                match network.packed_from_torch(name, tensor) {
                     Some(packed) => *values = packed,
                     None => {
                         let got = format!("{:?}", tensor.shape);

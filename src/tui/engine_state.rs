@@ -43,10 +43,3 @@ pub struct EngineState {
 
 /// After so many deaths in a row the engine is started again only when asked for.
 pub const MOST_DEATHS: u32 = 3;
-
-impl EngineState {
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.health == Health::Ready
-    }
-}

@@ -38,16 +38,6 @@ impl PanelId {
             Self::Runs => "Runs",
         }
     }
-
-    /// The command that brings it to the front.
-    #[must_use]
-    pub const fn command(self) -> Command {
-        match self {
-            Self::Architectures => Command::Architectures,
-            Self::Parameters => Command::Parameters,
-            Self::Runs => Command::Runs,
-        }
-    }
 }
 
 /// What a panel hears.

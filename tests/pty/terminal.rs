@@ -1,6 +1,7 @@
 //! A program in a real pseudo-terminal, and the screen it draws.
 
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -28,6 +29,11 @@ fn size(columns: u16, rows: u16) -> PtySize {
         pixel_width: 0,
         pixel_height: 0,
     }
+}
+
+/// A screen has at least one row and one column.
+fn side(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).expect("a size above zero")
 }
 
 impl Terminal {
@@ -67,7 +73,7 @@ impl Terminal {
             keyboard: Some(keyboard),
             child,
             output,
-            screen: vt100::Parser::new(rows, columns, 0),
+            screen: vt100::Parser::new(side(rows), side(columns), 0),
             raw: Vec::new(),
         }
     }
@@ -82,7 +88,7 @@ impl Terminal {
     pub fn resize(&mut self, columns: u16, rows: u16) {
         let master = self.master.as_ref().expect("the terminal is open");
         master.resize(size(columns, rows)).expect("resizing");
-        self.screen.screen_mut().set_size(rows, columns);
+        self.screen.screen_mut().set_size(side(rows), side(columns));
     }
 
     /// The text on the screen.

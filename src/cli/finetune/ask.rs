@@ -15,11 +15,6 @@ use crate::init::{self, FirstLayer, Source, Start};
 use crate::run::{DataRequest, GhnRequest, Home, PostRequest, Request, TrainingRequest};
 use crate::train::{OptimiserKind, Recipe};
 
-/// Side of the images where the data has none of its own, and the largest that is taken from the
-/// data without being asked for.
-const USUAL_SIDE: usize = 32;
-const LARGEST_OWN_SIDE: usize = 224;
-
 /// The protocol's own.
 const MOMENTUM: f64 = 0.9;
 const CLIP: f64 = 5.0;
@@ -89,12 +84,10 @@ fn recipe(args: &FinetuneArgs) -> Recipe {
 }
 
 fn side(args: &FinetuneArgs, recipe: &Recipe, data: &DataSet) -> usize {
-    let own = || data.native_side().map(|side| side.min(LARGEST_OWN_SIDE));
     args.image
         .map(|side| side as usize)
         .or(recipe.side)
-        .or_else(own)
-        .unwrap_or(USUAL_SIDE)
+        .unwrap_or_else(|| data.usual_side())
 }
 
 /// `--init` as it is written down: a file with its whole path.

@@ -22,15 +22,17 @@ pub struct Document {
     /// `[from, to, distance]`, row by row, virtual edges included.
     edges: Vec<(usize, usize, u8)>,
     autograd: TraceDocument,
-    /// Name, shape, class, groups, dilation.
-    params: Vec<(
-        String,
-        Vec<usize>,
-        String,
-        Option<usize>,
-        Option<[usize; 2]>,
-    )>,
+    params: Vec<ParameterDocument>,
 }
+
+/// Name, shape, class of the module, groups, dilation.
+type ParameterDocument = (
+    String,
+    Vec<usize>,
+    String,
+    Option<usize>,
+    Option<[usize; 2]>,
+);
 
 #[derive(Debug, Serialize)]
 struct NodeDocument {

@@ -147,7 +147,7 @@ impl Config {
                 reason,
             })
         };
-        if self.hid == 0 || self.hid % 4 != 0 || self.hid > MOST_HIDDEN {
+        if self.hid == 0 || !self.hid.is_multiple_of(4) || self.hid > MOST_HIDDEN {
             let reason = format!(
                 "must be a multiple of 4 up to {MOST_HIDDEN}, not {}",
                 self.hid

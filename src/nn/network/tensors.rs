@@ -134,7 +134,7 @@ impl Tensors {
     }
 
     /// The way back: None if there is no such parameter or the shape is another.
-    pub fn from_torch(&self, name: &str, tensor: &Tensor) -> Option<Vec<f32>> {
+    pub fn packed_from_torch(&self, name: &str, tensor: &Tensor) -> Option<Vec<f32>> {
         let entry = self.entries.iter().find(|e| e.name == name)?;
         if entry.shape != tensor.shape {
             return None;

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn values_keep_their_significant_digits() {
         assert_eq!(significant(60.123, 4), "60.12");
-        assert_eq!(significant(2.302_585, 4), "2.303");
+        assert_eq!(significant(2.304_585, 4), "2.305");
         assert_eq!(significant(0.000_1, 3), "0.000100");
         assert_eq!(significant(1.5e-9, 3), "1.50e-9");
         assert_eq!(significant(12_345.6, 4), "12346");

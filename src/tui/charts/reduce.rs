@@ -178,7 +178,7 @@ mod tests {
             Kind::Gaps => random,
             Kind::Constant => 0.25,
             Kind::Falling => 2.3 / (1.0 + index as f64 * 0.01) + 0.1 * random,
-            Kind::LoneBetweenGaps if index % 2 == 0 => f64::INFINITY,
+            Kind::LoneBetweenGaps if index.is_multiple_of(2) => f64::INFINITY,
             Kind::LoneBetweenGaps => random,
             Kind::AcrossZero => random - 0.5,
         }

@@ -213,7 +213,7 @@ impl Series {
         let mut best = (Bucket::of(self.values[at]), 1);
         let mut size = FACTOR;
         for level in &self.levels {
-            if at % size != 0 || at + size > end {
+            if !at.is_multiple_of(size) || at + size > end {
                 break;
             }
             let bucket = level[at / size];

@@ -55,6 +55,7 @@ impl Environment {
 
 impl Level {
     /// From poor to rich.
+    #[cfg(test)]
     pub const ALL: [Self; 4] = [Self::None, Self::Ansi16, Self::Ansi256, Self::True];
 
     /// The level that an environment allows.

@@ -25,7 +25,7 @@ pub fn bar(share: f64, cells: u16, glyphs: &Glyphs) -> String {
     }
     let eighths = (share * f64::from(cells) * 8.0).round().max(1.0) as usize;
     let mut text = EIGHTHS[7].repeat(eighths / 8);
-    if eighths % 8 > 0 {
+    if !eighths.is_multiple_of(8) {
         text.push_str(EIGHTHS[eighths % 8 - 1]);
     }
     text

@@ -91,7 +91,7 @@ fn case(name: &str, variant: &Variant, arch: &Arch, tensors: &StateDict) -> anyh
             draws.iter().find(|d| d.shape == block)
         });
         let values = of_shape.and_then(Tensor::floats).unwrap_or_default();
-        Box::new(values.to_vec().into_iter())
+        Box::new(values.iter().copied())
     };
     let report = post_process_with(&mut state, arch, &post, &noise, &mut |_| {
         ControlFlow::Continue(())

@@ -133,11 +133,6 @@ impl RunList {
         self.marked.contains(id)
     }
 
-    #[must_use]
-    pub fn marks(&self) -> usize {
-        self.marked.len()
-    }
-
     /// All runs, also those that the filter hides.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
