@@ -1,0 +1,219 @@
+// CUDA on a processor: enough of the language to run this folder's kernels under a plain C++ compiler.
+//
+// Blocks run one after another, in a shuffled order. The threads of a block are fibres, so barriers
+// and warp shuffles are real: a thread that waits hands over to the next one. Threads, too, run in a
+// shuffled order, and every second round backwards, so that a missing barrier or a race between
+// threads gives wrong numbers here as well. A barrier that some thread never reaches ends the program.
+//
+// What this cannot show: speed, and rounding of the device's own `expf` and `erfcf`.
+
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include <math.h>
+#include <ucontext.h>
+
+#define __global__
+#define __device__
+// One block runs at a time, so a block's shared memory is a static variable.
+#define __shared__ static
+#define __launch_bounds__(...)
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
+
+inline dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+// ---- bfloat16: the upper half of a float, rounded to the nearest, ties to even
+
+struct __nv_bfloat16 {
+    uint16_t bits;
+};
+
+inline float __bfloat162float(__nv_bfloat16 value) {
+    uint32_t wide = uint32_t(value.bits) << 16;
+    float result;
+    memcpy(&result, &wide, 4);
+    return result;
+}
+
+inline __nv_bfloat16 __float2bfloat16(float value) {
+    uint32_t wide;
+    memcpy(&wide, &value, 4);
+    if (value != value) {
+        return {0x7fff};
+    }
+    wide += 0x7fff + ((wide >> 16) & 1);
+    return {uint16_t(wide >> 16)};
+}
+
+inline unsigned __umulhi(unsigned a, unsigned b) {
+    return unsigned((uint64_t(a) * b) >> 32);
+}
+
+// ---- threads as fibres
+
+namespace shim {
+
+constexpr unsigned WARP = 32;
+constexpr size_t STACK_BYTES = 64 << 10;
+
+// Opens when `expected` threads have arrived; the generation counts how often it did.
+struct Barrier {
+    unsigned expected = 0, arrived = 0, generation = 0;
+};
+
+// The lanes of a warp meet here; `slots` hold what they exchange.
+struct Warp {
+    Barrier barrier;
+    double slots[WARP];
+};
+
+struct Fibre {
+    ucontext_t context;
+    std::unique_ptr<char[]> stack{new char[STACK_BYTES]};
+    dim3 index;
+    unsigned number;
+    bool done;
+    // What it waits for, and which opening of that barrier it has seen.
+    Barrier* waits;
+    unsigned seen;
+};
+
+struct Machine {
+    std::vector<std::unique_ptr<Fibre>> fibres;
+    std::vector<Warp> warps;
+    Barrier block;
+    ucontext_t scheduler;
+    Fibre* running = nullptr;
+    std::function<void()> body;
+    std::mt19937 shuffle{1};
+    const char* kernel = "";
+};
+
+inline Machine machine;
+
+inline void wait_at(Barrier& barrier) {
+    if (++barrier.arrived == barrier.expected) {
+        barrier.arrived = 0;
+        barrier.generation++;
+        return;
+    }
+    Fibre* self = machine.running;
+    self->waits = &barrier;
+    self->seen = barrier.generation;
+    swapcontext(&self->context, &machine.scheduler);
+}
+
+inline void run_fibre() {
+    machine.body();
+    Fibre* self = machine.running;
+    self->done = true;
+    swapcontext(&self->context, &machine.scheduler);
+}
+
+inline void start(Fibre& fibre, unsigned number, dim3 block) {
+    fibre.number = number;
+    fibre.index = dim3(number % block.x, number / block.x % block.y, number / (block.x * block.y));
+    fibre.done = false;
+    fibre.waits = nullptr;
+    getcontext(&fibre.context);
+    fibre.context.uc_stack.ss_sp = fibre.stack.get();
+    fibre.context.uc_stack.ss_size = STACK_BYTES;
+    fibre.context.uc_link = nullptr;
+    makecontext(&fibre.context, run_fibre, 0);
+}
+
+inline bool may_run(const Fibre& fibre) {
+    return !fibre.done && !(fibre.waits && fibre.waits->generation == fibre.seen);
+}
+
+// Runs all threads of one block to their ends.
+inline void run_block(unsigned threads, dim3 block) {
+    Machine& m = machine;
+    m.block = {threads, 0, 0};
+    m.warps.assign((threads + WARP - 1) / WARP, Warp());
+    std::vector<unsigned> order(threads);
+    for (unsigned i = 0; i < threads; i++) {
+        start(*m.fibres[i], i, block);
+        unsigned rest = threads - i / WARP * WARP;
+        m.warps[i / WARP].barrier.expected = rest < WARP ? rest : WARP;
+        order[i] = i;
+    }
+    std::shuffle(order.begin(), order.end(), m.shuffle);
+    for (unsigned left = threads; left > 0;) {
+        bool moved = false;
+        for (unsigned i : order) {
+            Fibre& fibre = *m.fibres[i];
+            if (!may_run(fibre)) {
+                continue;
+            }
+            moved = true;
+            fibre.waits = nullptr;
+            m.running = &fibre;
+            threadIdx = fibre.index;
+            swapcontext(&m.scheduler, &fibre.context);
+            left -= fibre.done;
+        }
+        if (!moved) {
+            printf("FAILED %s: some threads wait at a barrier that others never reach\n", m.kernel);
+            exit(1);
+        }
+        std::reverse(order.begin(), order.end());
+    }
+}
+
+// `kernel<<<grid, block>>>(arguments...)`.
+template <class... Parameters, class... Arguments>
+void launch(const char* name, dim3 grid, dim3 block, void (*kernel)(Parameters...), Arguments... arguments) {
+    Machine& m = machine;
+    unsigned threads = block.x * block.y * block.z;
+    while (m.fibres.size() < threads) {
+        m.fibres.push_back(std::make_unique<Fibre>());
+    }
+    m.kernel = name;
+    m.body = [&] { kernel(arguments...); };
+    gridDim = grid;
+    blockDim = block;
+    std::vector<unsigned> order(size_t(grid.x) * grid.y * grid.z);
+    for (unsigned i = 0; i < order.size(); i++) {
+        order[i] = i;
+    }
+    std::shuffle(order.begin(), order.end(), m.shuffle);
+    for (unsigned i : order) {
+        blockIdx = dim3(i % grid.x, i / grid.x % grid.y, i / (grid.x * grid.y));
+        run_block(threads, block);
+    }
+}
+
+}  // namespace shim
+
+inline void __syncthreads() {
+    shim::wait_at(shim::machine.block);
+}
+
+// Every lane of the warp must call it, as all kernels here do.
+template <typename T>
+T __shfl_xor_sync(unsigned, T value, unsigned mask) {
+    unsigned number = shim::machine.running->number;
+    shim::Warp& warp = shim::machine.warps[number / shim::WARP];
+    memcpy(&warp.slots[number % shim::WARP], &value, sizeof value);
+    shim::wait_at(warp.barrier);
+    T other;
+    memcpy(&other, &warp.slots[(number % shim::WARP) ^ mask], sizeof other);
+    // Nobody may overwrite a slot before all have read.
+    shim::wait_at(warp.barrier);
+    return other;
+}
