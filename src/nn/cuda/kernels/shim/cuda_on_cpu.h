@@ -5,6 +5,8 @@
 // shuffled order, and every second round backwards, so that a missing barrier or a race between
 // threads gives wrong numbers here as well. A barrier that some thread never reaches ends the program.
 //
+// Compile with -U_FORTIFY_SOURCE: its check of jumps takes a change of stacks for an error.
+//
 // What this cannot show: speed, and rounding of the device's own `expf` and `erfcf`.
 
 #pragma once
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include <math.h>
+#include <setjmp.h>
 #include <ucontext.h>
 
 #define __global__
@@ -81,9 +84,13 @@ struct Warp {
     double slots[WARP];
 };
 
+// A fibre is made once and then runs the threads of that number of all blocks.
 struct Fibre {
-    ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK_BYTES]};
+    ucontext_t begin;
+    bool begun = false;
+    // Where it goes on. Jumps do not enter the operating system as `swapcontext` does.
+    jmp_buf here;
     dim3 index;
     unsigned number;
     bool done;
@@ -96,7 +103,7 @@ struct Machine {
     std::vector<std::unique_ptr<Fibre>> fibres;
     std::vector<Warp> warps;
     Barrier block;
-    ucontext_t scheduler;
+    jmp_buf scheduler;
     Fibre* running = nullptr;
     std::function<void()> body;
     std::mt19937 shuffle{1};
@@ -104,6 +111,13 @@ struct Machine {
 };
 
 inline Machine machine;
+
+// Hands over to the scheduler until it comes back to this fibre.
+inline void hand_over() {
+    if (!_setjmp(machine.running->here)) {
+        _longjmp(machine.scheduler, 1);
+    }
+}
 
 inline void wait_at(Barrier& barrier) {
     if (++barrier.arrived == barrier.expected) {
@@ -114,14 +128,15 @@ inline void wait_at(Barrier& barrier) {
     Fibre* self = machine.running;
     self->waits = &barrier;
     self->seen = barrier.generation;
-    swapcontext(&self->context, &machine.scheduler);
+    hand_over();
 }
 
-inline void run_fibre() {
-    machine.body();
-    Fibre* self = machine.running;
-    self->done = true;
-    swapcontext(&self->context, &machine.scheduler);
+inline void run_threads() {
+    for (;;) {
+        machine.body();
+        machine.running->done = true;
+        hand_over();
+    }
 }
 
 inline void start(Fibre& fibre, unsigned number, dim3 block) {
@@ -129,11 +144,25 @@ inline void start(Fibre& fibre, unsigned number, dim3 block) {
     fibre.index = dim3(number % block.x, number / block.x % block.y, number / (block.x * block.y));
     fibre.done = false;
     fibre.waits = nullptr;
-    getcontext(&fibre.context);
-    fibre.context.uc_stack.ss_sp = fibre.stack.get();
-    fibre.context.uc_stack.ss_size = STACK_BYTES;
-    fibre.context.uc_link = nullptr;
-    makecontext(&fibre.context, run_fibre, 0);
+}
+
+// Lets a fibre run until it waits or ends.
+__attribute__((noinline)) inline void resume(Fibre& fibre) {
+    machine.running = &fibre;
+    threadIdx = fibre.index;
+    if (_setjmp(machine.scheduler)) {
+        return;
+    }
+    if (fibre.begun) {
+        _longjmp(fibre.here, 1);
+    }
+    fibre.begun = true;
+    getcontext(&fibre.begin);
+    fibre.begin.uc_stack.ss_sp = fibre.stack.get();
+    fibre.begin.uc_stack.ss_size = STACK_BYTES;
+    fibre.begin.uc_link = nullptr;
+    makecontext(&fibre.begin, run_threads, 0);
+    setcontext(&fibre.begin);
 }
 
 inline bool may_run(const Fibre& fibre) {
@@ -162,9 +191,7 @@ inline void run_block(unsigned threads, dim3 block) {
             }
             moved = true;
             fibre.waits = nullptr;
-            m.running = &fibre;
-            threadIdx = fibre.index;
-            swapcontext(&m.scheduler, &fibre.context);
+            resume(fibre);
             left -= fibre.done;
         }
         if (!moved) {
