@@ -11,7 +11,7 @@ void activation_case(
     for (size_t count : {size_t(1), size_t(6), size_t(259), size_t(5001)}) {
         Array<T> x(count, -8, 8), dy(count, -1, 1), y(count), dx(count);
         // Corners and extremes.
-        const double special[] = {0.0, 6.0, -3.0, 3.0, -200.0, 200.0};
+        const double special[] = {0.0, 6.0, -3.0, 3.0, -20.0, 20.0};
         for (size_t i = 0; i < count && count > 6; i += 7) {
             x[i] = narrow<T>(special[i / 7 % 6]);
         }
@@ -22,9 +22,9 @@ void activation_case(
         }
         forward(any_grid(), x, y);
         backward(any_grid(), x, dy, dx);
-        // The largest value is 200; the error is that of values of about 8.
-        near(named<T>(forward_name), y, want, 1e-7);
-        near(named<T>(backward_name), dx, want_dx, 2e-6);
+        // A few rounding errors of the largest value, which is 20 at most.
+        near(named<T>(forward_name), y, want, 3e-7);
+        near(named<T>(backward_name), dx, want_dx, 1e-6);
     }
 }
 

@@ -88,7 +88,9 @@ void batch_norm_case(unsigned rows, unsigned channels, bool relu, bool with_resi
     near("batch_norm_gradient_finalise", db, dbias);
     LAUNCH(T, batch_norm_backward, any_grid(), THREADS, x.data(), dy.data(), out, mean.data(), a.data(), u.data(), v.data(),
            dx.data(), with_residual ? dr.data() : nullptr, rows, channels);
-    near(named<T>("batch_norm_backward"), dx, want_dx, cancelled);
+    // With few rows the three terms, each up to the factor, all but cancel.
+    double terms = *std::max_element(want_factor.begin(), want_factor.end());
+    near(named<T>("batch_norm_backward"), dx, want_dx, cancelled * std::max(1.0, terms));
     if (with_residual) {
         near(named<T>("batch_norm_backward"), dr, g);
     }

@@ -1,9 +1,10 @@
 // CUDA on a processor: enough of the language to run this folder's kernels under a plain C++ compiler.
 //
 // Blocks run one after another, in a shuffled order. The threads of a block are fibres, so barriers
-// and warp shuffles are real: a thread that waits hands over to the next one. Threads, too, run in a
-// shuffled order, and every second round backwards, so that a missing barrier or a race between
-// threads gives wrong numbers here as well. A barrier that some thread never reaches ends the program.
+// and warp shuffles are real: a thread that waits hands over to the next one. Warps, too, and the lanes
+// of a warp run in a shuffled order, every second round backwards, and a warp runs as far ahead of the
+// others as barriers allow: a missing barrier or a race gives wrong numbers here as well. A barrier
+// that some thread never reaches ends the program.
 //
 // Compile with -U_FORTIFY_SOURCE: its check of jumps takes a change of stacks for an error.
 //
@@ -169,30 +170,50 @@ inline bool may_run(const Fibre& fibre) {
     return !fibre.done && !(fibre.waits && fibre.waits->generation == fibre.seen);
 }
 
+// Runs the lanes of a warp until all wait for other warps or have ended; how many ended, -1 if none moved.
+inline int run_warp(std::vector<unsigned>& lanes) {
+    int ended = 0;
+    bool moved = false;
+    for (bool again = true; again;) {
+        again = false;
+        for (unsigned i : lanes) {
+            Fibre& fibre = *machine.fibres[i];
+            if (may_run(fibre)) {
+                again = true;
+                fibre.waits = nullptr;
+                resume(fibre);
+                ended += fibre.done;
+            }
+        }
+        moved = moved || again;
+        std::reverse(lanes.begin(), lanes.end());
+    }
+    return moved ? ended : -1;
+}
+
 // Runs all threads of one block to their ends.
 inline void run_block(unsigned threads, dim3 block) {
     Machine& m = machine;
     m.block = {threads, 0, 0};
     m.warps.assign((threads + WARP - 1) / WARP, Warp());
-    std::vector<unsigned> order(threads);
+    std::vector<std::vector<unsigned>> order(m.warps.size());
     for (unsigned i = 0; i < threads; i++) {
         start(*m.fibres[i], i, block);
-        unsigned rest = threads - i / WARP * WARP;
-        m.warps[i / WARP].barrier.expected = rest < WARP ? rest : WARP;
-        order[i] = i;
+        order[i / WARP].push_back(i);
+        m.warps[i / WARP].barrier.expected++;
     }
     std::shuffle(order.begin(), order.end(), m.shuffle);
+    for (std::vector<unsigned>& lanes : order) {
+        std::shuffle(lanes.begin(), lanes.end(), m.shuffle);
+    }
     for (unsigned left = threads; left > 0;) {
         bool moved = false;
-        for (unsigned i : order) {
-            Fibre& fibre = *m.fibres[i];
-            if (!may_run(fibre)) {
-                continue;
+        for (std::vector<unsigned>& lanes : order) {
+            int ended = run_warp(lanes);
+            if (ended >= 0) {
+                moved = true;
+                left -= ended;
             }
-            moved = true;
-            fibre.waits = nullptr;
-            resume(fibre);
-            left -= fibre.done;
         }
         if (!moved) {
             printf("FAILED %s: some threads wait at a barrier that others never reach\n", m.kernel);
