@@ -70,7 +70,7 @@ struct HardSwish {
 // y = f(x); y may be x.
 template <class F, typename T>
 __device__ void activate(const T* x, T* y, size_t count) {
-    for_each_value(count, [&](auto lanes, size_t at) {
+    for_each_value<STREAM<T>>(count, [&](auto lanes, size_t at) {
         constexpr unsigned N = decltype(lanes)::count;
         Floats<N> v = load<N>(x + at);
 #pragma unroll
@@ -84,7 +84,7 @@ __device__ void activate(const T* x, T* y, size_t count) {
 // dx = dy f'(x); dx may be dy. A dropped gradient is zero even where dy is not finite, as a mask.
 template <class F, typename T>
 __device__ void activate_backward(const T* x, const T* dy, T* dx, size_t count) {
-    for_each_value(count, [&](auto lanes, size_t at) {
+    for_each_value<STREAM<T>>(count, [&](auto lanes, size_t at) {
         constexpr unsigned N = decltype(lanes)::count;
         Floats<N> v = load<N>(x + at), g = load<N>(dy + at);
 #pragma unroll

@@ -31,10 +31,12 @@ __device__ void batch_norm_sums(
             sums[0][j] += d;
             sums[1][j] += d * d;
         }
-        if (row == 0) {
-            store<N>(shift + channel, origin);
-        }
     });
+    if (blockIdx.x == 0 && blockIdx.y == 0) {
+        for (unsigned c = threadIdx.x; c < channels; c += THREADS) {
+            shift[c] = to_float(x[c]);
+        }
+    }
 }
 
 struct BatchNormStatistics {
@@ -95,7 +97,7 @@ template <typename T>
 __device__ void batch_norm_apply(
     const T* x, const T* residual, const float* factor, const float* offset, T* y, unsigned rows, unsigned channels,
     int relu) {
-    for_each_pack(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
+    stream_packs<T>(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
         constexpr unsigned N = decltype(lanes)::count;
         size_t at = size_t(row) * channels + channel;
         Floats<N> v = load<N>(x + at), a = load<N>(factor + channel), b = load<N>(offset + channel);
@@ -165,7 +167,7 @@ template <typename T>
 __device__ void batch_norm_backward(
     const T* x, const T* dy, const T* y, const float* mean, const float* a, const float* u, const float* v, T* dx,
     T* dresidual, unsigned rows, unsigned channels) {
-    for_each_pack(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
+    stream_packs<T>(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
         constexpr unsigned N = decltype(lanes)::count;
         size_t at = size_t(row) * channels + channel;
         Floats<N> g = behind_relu<N>(dy, y, at), in = load<N>(x + at), m = load<N>(mean + channel);

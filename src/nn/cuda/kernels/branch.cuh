@@ -26,7 +26,7 @@ template <typename T>
 __device__ void branch(
     const T* h, const T* residual, const float* scale, const float* keep, T* y, unsigned rows, unsigned rows_per_sample,
     unsigned channels) {
-    for_each_pack(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
+    stream_packs<T>(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
         constexpr unsigned N = decltype(lanes)::count;
         size_t at = size_t(row) * channels + channel;
         Floats<N> v = load<N>(h + at), factor = branch_factor<N>(scale, keep, row / rows_per_sample, channel);

@@ -6,7 +6,7 @@
 
 template <typename From, typename To>
 __device__ void cast(const From* x, To* y, size_t count) {
-    for_each_value(count, [&](auto lanes, size_t at) {
+    for_each_value<STREAM<bf16>>(count, [&](auto lanes, size_t at) {
         constexpr unsigned N = decltype(lanes)::count;
         store<N>(y + at, load<N>(x + at));
     });

@@ -23,8 +23,8 @@ template <typename T>
 __device__ void copy_channels(
     const T* x, unsigned x_channels, unsigned x_first, T* y, unsigned y_channels, unsigned y_first, unsigned rows,
     unsigned count) {
-    if ((x_channels | x_first | y_channels | y_first | count) % WIDTH == 0) {
-        copy_packs<WIDTH>(x, x_channels, x_first, y, y_channels, y_first, rows, count);
+    if ((x_channels | x_first | y_channels | y_first | count) % STREAM<T> == 0) {
+        copy_packs<STREAM<T>>(x, x_channels, x_first, y, y_channels, y_first, rows, count);
     } else {
         copy_packs<1>(x, x_channels, x_first, y, y_channels, y_first, rows, count);
     }

@@ -15,7 +15,7 @@ template <typename T>
 __device__ void dropout(
     const T* x, T* y, size_t count, unsigned threshold, float factor, uint64_t seed, unsigned stream,
     const uint64_t* step) {
-    for_each_value(count, [&](auto lanes, size_t at) {
+    for_each_value<WIDTH>(count, [&](auto lanes, size_t at) {
         constexpr unsigned N = decltype(lanes)::count;
         Draw draw = draw_words(seed, stream, step, unsigned(at / WIDTH));
         Floats<N> v = load<N>(x + at);

@@ -12,7 +12,7 @@
 // y = x gate; y may be x. With dy in the place of x this is the input's gradient.
 template <typename T>
 __device__ void gate(const T* x, const T* factors, T* y, unsigned rows, unsigned rows_per_sample, unsigned channels) {
-    for_each_pack(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
+    stream_packs<T>(rows, channels, [&](auto lanes, unsigned row, unsigned channel) {
         constexpr unsigned N = decltype(lanes)::count;
         size_t at = size_t(row) * channels + channel;
         Floats<N> v = load<N>(x + at);

@@ -35,14 +35,24 @@ __device__ void for_each_pack(unsigned rows, unsigned channels, Body body) {
     }
 }
 
-// Calls `body(lanes, at)` for a flat array of `count` values: packs first, then the few left over.
-template <class Body>
-__device__ void for_each_value(size_t count, Body body) {
-    unsigned packs = count / WIDTH;
-    for (unsigned i = first_item(); i < packs; i += item_step()) {
-        body(Lanes<WIDTH>(), size_t(i) * WIDTH);
+// The same with packs of 16 bytes of T where the channels allow, for kernels that only stream.
+template <typename T, class Body>
+__device__ void stream_packs(unsigned rows, unsigned channels, Body body) {
+    if (channels % STREAM<T> == 0) {
+        packs_of<STREAM<T>>(rows, channels, body);
+    } else {
+        packs_of<1>(rows, channels, body);
     }
-    size_t rest = size_t(packs) * WIDTH + first_item();
+}
+
+// Calls `body(lanes, at)` for a flat array of `count` values: packs of N first, then the few left over.
+template <unsigned N, class Body>
+__device__ void for_each_value(size_t count, Body body) {
+    unsigned packs = count / N;
+    for (unsigned i = first_item(); i < packs; i += item_step()) {
+        body(Lanes<N>(), size_t(i) * N);
+    }
+    size_t rest = size_t(packs) * N + first_item();
     if (rest < count) {
         body(Lanes<1>(), rest);
     }

@@ -1,8 +1,9 @@
 // Values in memory and in registers: activations are float or bfloat16, arithmetic is in float.
 //
-// A pack is WIDTH neighbouring channels that one thread moves with one load (16 bytes of float, 8 of
-// bfloat16), so that a warp reads whole cache lines. Where the channels do not divide into packs, the
-// same code runs with packs of one value. Arrays must start at multiples of 16 bytes.
+// A pack is a few neighbouring channels that one thread moves with one load, so that a warp reads whole
+// cache lines: WIDTH of them, or 16 bytes in kernels that only stream (a thread has one load under way
+// there, so it should be a large one). Where the channels do not divide into packs, the same code runs
+// with packs of one value. Arrays must start at multiples of 16 bytes.
 
 #pragma once
 
@@ -20,6 +21,11 @@ using bf16 = __nv_bfloat16;
 
 // Values in a pack.
 constexpr unsigned WIDTH = 4;
+// Bytes of the widest load.
+constexpr unsigned WIDEST = 16;
+// Values in a pack of a kernel that streams activations of type T.
+template <typename T>
+constexpr unsigned STREAM = WIDEST / sizeof(T);
 
 // Says at compile time how many values a pack has.
 template <unsigned N>
@@ -36,9 +42,9 @@ struct Floats {
     __device__ float operator[](unsigned i) const { return values[i]; }
 };
 
-// A pack in memory; the alignment makes it one load.
+// A pack in memory; the alignment makes it one load (two where eight parameters go with eight values).
 template <typename T, unsigned N>
-struct alignas(sizeof(T) * N) Pack {
+struct alignas(sizeof(T) * N < WIDEST ? sizeof(T) * N : WIDEST) Pack {
     T values[N];
 };
 
