@@ -18,6 +18,7 @@ fn compile(compiler: &OsString, program: &Path) -> Output {
         .args(["-std=c++17", "-O1", "-w"])
         // Packs of values are moved as one; fibres jump between stacks.
         .args(["-fno-strict-aliasing", "-U_FORTIFY_SOURCE"])
+        .args(["-fsanitize=alignment", "-fsanitize-undefined-trap-on-error"])
         .arg("-I")
         .arg(root.join("src/nn/cuda/kernels"))
         .arg(root.join("tests/cuda/main.cpp"))

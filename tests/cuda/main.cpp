@@ -1,6 +1,7 @@
 // Runs every CUDA kernel of the project on the processor and compares it with a plain loop in double.
 //
-// Compile with -std=c++17 -O1 -fno-strict-aliasing -U_FORTIFY_SOURCE -I src/nn/cuda/kernels.
+// Compile with -std=c++17 -O1 -fno-strict-aliasing -U_FORTIFY_SOURCE -I src/nn/cuda/kernels, and with
+// -fsanitize=alignment -fsanitize-undefined-trap-on-error: a GPU refuses what the processor lets pass.
 // Prints one line a kernel; exits with 1 if one is wrong.
 
 #include "activation.h"
@@ -16,8 +17,9 @@
 #include "random.h"
 #include "softmax.h"
 
-static void beyond_an_array(int) {
-    printf("FAILED %s: it read or wrote beyond the end of an array\n", shim::machine.kernel);
+static void wrong_address(int signal) {
+    const char* what = signal == SIGILL || signal == SIGTRAP ? "at a wrong alignment" : "beyond the end of an array";
+    printf("FAILED %s: it read or wrote %s\n", shim::machine.kernel, what);
     fflush(stdout);
     _exit(1);
 }
@@ -30,10 +32,11 @@ int main() {
     alternative.ss_size = sizeof stack;
     sigaltstack(&alternative, nullptr);
     struct sigaction action = {};
-    action.sa_handler = beyond_an_array;
+    action.sa_handler = wrong_address;
     action.sa_flags = SA_ONSTACK;
-    sigaction(SIGSEGV, &action, nullptr);
-    sigaction(SIGBUS, &action, nullptr);
+    for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGTRAP}) {
+        sigaction(signal, &action, nullptr);
+    }
 
     FOR_BOTH(test_column_sums);
     FOR_BOTH(test_gate);

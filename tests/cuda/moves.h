@@ -87,6 +87,15 @@ void test_channels() {
         LAUNCH(T, copy_channels, any_grid(), THREADS, y.data(), both, one, back.data(), two, 0u, rows, two);
         expect(named<T>("copy_channels"), back.equals(b), "the split differs");
     }
+    // A piece that begins in the middle of a pack.
+    const unsigned wide = 32, first = 5, count = 16;
+    Array<T> x(33 * wide, -1, 1), piece(33 * count);
+    LAUNCH(T, copy_channels, any_grid(), THREADS, x.data(), wide, first, piece.data(), count, 0u, 33u, count);
+    std::vector<double> want;
+    for (unsigned i = 0; i < 33 * count; i++) {
+        want.push_back(x.at(i / count * wide + first + i % count));
+    }
+    near(named<T>("copy_channels"), piece, want, 0.0);
     for (auto [rows, groups, per_group] : {std::array{1u, 1u, 1u}, {70u, 3u, 8u}, {9u, 4u, 25u}}) {
         unsigned channels = groups * per_group;
         Array<T> x(size_t(rows) * channels, -1, 1), y(x.size()), back(x.size());
