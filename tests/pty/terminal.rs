@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +19,8 @@ pub struct Terminal {
     keyboard: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
     output: Receiver<Vec<u8>>,
+    /// Tells the reading thread to let go of the terminal with the next bytes.
+    hung_up: Arc<AtomicBool>,
     screen: vt100::Parser,
     /// Everything the program ever wrote.
     pub raw: Vec<u8>,
@@ -60,10 +64,15 @@ impl Terminal {
             .expect("the terminal's output");
         let keyboard = pair.master.take_writer().expect("the terminal's input");
         let (sender, output) = channel();
+        let hung_up = Arc::new(AtomicBool::new(false));
+        let lets_go = Arc::clone(&hung_up);
         thread::spawn(move || {
             let mut buffer = [0; 1 << 16];
             while let Ok(n) = reader.read(&mut buffer) {
                 if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
+                    break;
+                }
+                if lets_go.load(Ordering::Relaxed) {
                     break;
                 }
             }
@@ -73,6 +82,7 @@ impl Terminal {
             keyboard: Some(keyboard),
             child,
             output,
+            hung_up,
             screen: vt100::Parser::new(side(rows), side(columns), 0),
             raw: Vec::new(),
         }
@@ -121,8 +131,12 @@ impl Terminal {
         }
     }
 
-    /// Closes the terminal, as a dropped connection does.
+    /// Closes the terminal, as a dropped connection does. The terminal is open as long as anybody
+    /// holds its other side, and the reading thread does so until it reads something: the app is made
+    /// to redraw first.
     pub fn hang_up(&mut self) {
+        self.hung_up.store(true, Ordering::Relaxed);
+        self.resize(81, 25);
         self.keyboard = None;
         self.master = None;
     }
