@@ -127,7 +127,7 @@ fn a_dropped_connection_ends_the_app_and_not_the_run() {
     );
     let runs = json(home.path(), &["runs", "show", &run, "--json"]);
     assert!(
-        matches!(runs["state"].as_str(), Some("starting" | "running")),
+        matches!(runs["status"].as_str(), Some("starting" | "running")),
         "{runs}"
     );
 
