@@ -45,6 +45,9 @@ pub struct Common {
     /// Seed of every random draw
     #[arg(long, global = true, default_value_t = 1111, value_name = "N")]
     pub seed: u64,
+    /// Colours of the app: auto, always, never, 16, 256 or truecolor [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", hide_short_help = true)]
+    pub color: Option<String>,
 }
 
 impl Common {

@@ -39,11 +39,15 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use selection::Selection;
+
 use app::App;
+use command::Command;
 use event_loop::{End, EventLoop};
 use executor::{Executor, Surroundings};
 use glyphs::{GlyphSet, Glyphs};
 use keymap::{Keymap, KeymapError};
+use msg::Msg;
 use panels::PanelId;
 use shared::{Look, Shared};
 use state_file::Remembered;
@@ -54,8 +58,10 @@ use theme::{Environment, Level, Theme, ThemeError};
 pub struct Options {
     /// Colours: `auto`, `always`, `never`, `16`, `256` or `truecolor`; nothing means `auto`.
     pub color: Option<String>,
-    /// A built-in theme's name; nothing means the one used last, or the one that suits the terminal.
+    /// A theme's name; nothing means the one used last, or the one that suits the terminal.
     pub theme: Option<String>,
+    /// Folder of the user's own themes.
+    pub themes: Option<PathBuf>,
     /// `[keys]` of the config file: keys by command name.
     pub keys: BTreeMap<String, Vec<String>>,
     /// Where the selection is kept between starts; nothing means nowhere.
@@ -64,10 +70,9 @@ pub struct Options {
     pub runs: PathBuf,
     /// Arguments for every child process, such as `["--threads", "2"]`.
     pub child_arguments: Vec<String>,
-    /// Architecture to begin with instead of the one used last.
-    pub arch: Option<String>,
-    /// Predict at once, and post-process after it.
-    pub predict: bool,
+    /// Begin in the Parameters panel with this selection instead of the one used last; predict and
+    /// post-process at once.
+    pub predict: Option<Selection>,
     /// Begin in the Runs panel with this run selected.
     pub run: Option<PathBuf>,
 }
@@ -113,7 +118,9 @@ pub fn run(options: Options) -> Result<(), TuiError> {
         let (news, inbox) = tokio::sync::mpsc::unbounded_channel();
         let executor = Executor::new(surroundings, news);
         let mut event_loop = EventLoop::new(app, executor, inbox)?;
-        let end = event_loop.run(Vec::new()).await;
+        let first = options.predict.iter();
+        let first = first.map(|_| Msg::Perform(Command::PostProcess)).collect();
+        let end = event_loop.run(first).await;
         event_loop.end().await;
         end
     });
@@ -141,10 +148,13 @@ fn open(options: &Options, environment: &Environment) -> Result<App, TuiError> {
         glyphs: Glyphs::of(GlyphSet::of(environment)),
     };
     let mut selection = remembered.selection.clone();
-    if let Some(arch) = &options.arch {
-        selection.arch.name.clone_from(arch);
+    if let Some(begin) = &options.predict {
+        selection.clone_from(begin);
     }
     let mut shared = Shared::new(look, Keymap::with(&options.keys)?, selection);
+    if options.predict.is_some() {
+        shared.front = PanelId::Parameters;
+    }
     if options.run.is_some() {
         shared.front = PanelId::Runs;
     }
@@ -175,7 +185,7 @@ fn theme(
     level: Level,
 ) -> Result<Theme, ThemeError> {
     if let Some(name) = &options.theme {
-        return Theme::built_in(name, level);
+        return Theme::named(name, level, options.themes.as_deref());
     }
     let last = remembered.theme.as_deref();
     let known = last.filter(|name| Theme::names().any(|n| n == *name));

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::Common;
+use crate::engine::protocol::ArchSpec;
 use crate::run::{self, Home};
 use crate::tui;
 
@@ -14,6 +15,12 @@ use crate::tui;
 pub struct DemoArgs {}
 
 const ARCH: &str = "resnet18";
+/// The synthetic images: ten classes, 32 by 32.
+const CLASSES: usize = 10;
+const SIDE: usize = 32;
+/// First layer that is post-processed, 11 of 21: earlier ones keep what was predicted, as in the
+/// paper's recipes.
+const LAYER: &str = "layer3.0.conv1";
 
 /// The demonstration's run: long enough to be watched, short enough to be seen to end.
 const FINETUNE: &[&str] = &[
@@ -29,6 +36,8 @@ const FINETUNE: &[&str] = &[
     "15",
     "--batch",
     "32",
+    "--layer",
+    LAYER,
 ];
 
 /// The same steps for a pipe or a script.
@@ -55,11 +64,24 @@ pub fn run(common: &Common, _args: &DemoArgs) -> anyhow::Result<()> {
         start_run(common)?;
     }
     let options = tui::Options {
-        arch: Some(ARCH.to_owned()),
-        predict: true,
+        predict: Some(selection(common.seed)),
         ..options(common, &home)?
     };
     Ok(tui::run(options)?)
+}
+
+fn selection(seed: u64) -> tui::Selection {
+    let mut selection = tui::Selection {
+        arch: ArchSpec {
+            name: ARCH.to_owned(),
+            classes: CLASSES,
+            side: SIDE,
+        },
+        seed,
+        ..tui::Selection::default()
+    };
+    selection.post.layer = LAYER.to_owned();
+    selection
 }
 
 /// Opens the app where it was left.
@@ -107,7 +129,9 @@ fn start_run(common: &Common) -> anyhow::Result<()> {
 fn options(common: &Common, home: &Home) -> anyhow::Result<tui::Options> {
     let config = home.config()?;
     Ok(tui::Options {
+        color: common.color.clone(),
         theme: config.theme.clone(),
+        themes: Some(home.config_folder().join("themes")),
         keys: config.keys.clone(),
         state_file: Some(home.cache_folder().join("app.json")),
         runs: home.runs_folder().to_owned(),

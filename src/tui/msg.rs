@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossterm::event::KeyEvent;
 
 use super::catalogue::{ArchReport, Surveyed};
+use super::command::Command;
 use super::panels::runs::RunsMsg;
 use crate::engine::protocol::{Answer, ArchSpec};
 
@@ -14,6 +15,8 @@ use crate::engine::protocol::{Answer, ArchSpec};
 #[derive(Clone, Debug)]
 pub enum Msg {
     Key(KeyEvent),
+    /// A command without a key: what the app is opened for.
+    Perform(Command),
     /// Bracketed paste.
     Paste(String),
     /// Columns and rows.

@@ -5,6 +5,9 @@ mod level;
 mod ramp;
 mod token;
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use thiserror::Error;
@@ -96,6 +99,36 @@ impl Theme {
             });
         };
         Self::parse(text, &format!("{name} (built in)"), level)
+    }
+
+    /// The theme called `name`: a built-in one, else `name.toml` in the user's own folder.
+    ///
+    /// # Errors
+    /// [`ThemeError`] if there is none, or its file cannot be used.
+    pub fn named(name: &str, level: Level, own: Option<&Path>) -> Result<Self, ThemeError> {
+        if Self::names().any(|known| known == name) {
+            return Self::built_in(name, level);
+        }
+        let is_plain = Path::new(name).file_name() == Some(OsStr::new(name));
+        let path = own
+            .filter(|_| is_plain)
+            .map(|own| own.join(format!("{name}.toml")));
+        let Some(path) = path.filter(|path| path.is_file()) else {
+            let own = own.map(|own| format!(", or a file NAME.toml in {}", own.display()));
+            let known = Self::names().collect::<Vec<_>>().join(", ");
+            return Err(ThemeError::Unknown {
+                name: name.to_owned(),
+                known: known + &own.unwrap_or_default(),
+            });
+        };
+        let origin = path.display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &origin, level),
+            Err(error) => Err(ThemeError::Bad {
+                origin,
+                reason: error.to_string(),
+            }),
+        }
     }
 
     /// Names of the built-in themes.
@@ -190,6 +223,27 @@ impl Theme {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_theme_of_ones_own_is_found_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, dark) = BUILT_IN[0];
+        let text = dark.replace("\"dark\"", "\"mine\"");
+        std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+        let own = Some(folder.path());
+        assert_eq!(Theme::named("mine", Level::True, own).unwrap().name, "mine");
+        for name in ["other", "../mine", ""] {
+            let message = Theme::named(name, Level::True, own)
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains("dark, light"), "{message}");
+        }
+        std::fs::write(folder.path().join("torn.toml"), "name = ").unwrap();
+        let message = Theme::named("torn", Level::True, own)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("torn.toml"), "{message}");
+    }
 
     #[test]
     fn built_in_themes_resolve_at_every_level() {

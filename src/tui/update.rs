@@ -30,6 +30,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.shared.dirty = true;
             on_key(app, key)
         }
+        Msg::Perform(command) => perform(app, command),
         Msg::Paste(text) => on_paste(app, &text),
         Msg::Resize(columns, rows) => on_resize(app, columns, rows),
         Msg::Tick(now) => on_tick(app, now),
