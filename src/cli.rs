@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 mod arch;
+mod bench;
 mod check;
 mod demo;
 mod engine;
@@ -95,6 +96,8 @@ enum Command {
     Ghn(ghn::GhnArgs),
     /// Compare this build with reference numbers
     Check(check::CheckArgs),
+    /// Time training and evaluation on this machine
+    Bench(bench::BenchArgs),
     /// Answer the app's requests on standard input and output
     #[command(hide = true)]
     Engine(engine::EngineArgs),
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Some(Command::Runs(args)) => runs::run(common, &args),
         Some(Command::Ghn(args)) => ghn::run(common, &args),
         Some(Command::Check(args)) => check::run(common, &args),
+        Some(Command::Bench(args)) => bench::run(common, &args),
         Some(Command::Engine(args)) => engine::run(common, &args),
         Some(Command::Worker(args)) => finetune::work(common, &args),
         Some(Command::Completions(args)) => shell::completions::<Cli>(&args),

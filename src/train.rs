@@ -10,6 +10,7 @@
 //! | `event`, `reporter`, `meter`, `process` | what a run says, and what it hears |
 //! | `checkpoint`, `progress` | [`Checkpoints`]: everything that is needed to go on, on disk |
 //! | `diagnose` | which tensor spoilt the numbers |
+//! | `speed` | how fast a network trains and runs here |
 
 mod checkpoint;
 mod diagnose;
@@ -25,6 +26,7 @@ mod progress;
 mod recipe;
 mod reporter;
 mod schedule;
+mod speed;
 mod task;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Checkpoints, Kind};
@@ -38,4 +40,5 @@ pub use progress::{Best, EpochSums, LastMetrics, Progress};
 pub use recipe::Recipe;
 pub use reporter::{Command, EpochSummary, Reporter, UnknownCommand};
 pub use schedule::Cosine;
+pub use speed::{Speed, Work, speed};
 pub use task::{End, Evaluation, Loaders, Outcome, Task, TestTime};

@@ -73,6 +73,12 @@ impl Network {
     pub fn build(&self) -> Result<Arch, ArchError> {
         zoo::build(&self.arch, &self.shape.options())
     }
+
+    /// Height and width of the images.
+    #[must_use]
+    pub const fn image(&self) -> usize {
+        self.shape.image
+    }
 }
 
 impl NetworkShape {

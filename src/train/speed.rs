@@ -1,0 +1,94 @@
+//! How fast a network trains and runs here: whole steps on made-up images, timed one by one.
+
+use std::time::Instant;
+
+use super::{Optimiser, OptimiserKind, OptimiserSettings, TrainError};
+use crate::arch::Arch;
+use crate::init;
+use crate::nn::{Images, Mode, Network, StepOptions};
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Forward, cross-entropy, backward, and a step of SGD with momentum.
+    Train,
+    /// Forward with running statistics.
+    Evaluate,
+}
+
+/// A measurement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speed {
+    /// Seconds of every step, the warm-up left out.
+    pub seconds: Vec<f64>,
+    /// Bytes of the executor's buffers for activations and their gradients.
+    pub buffer_bytes: usize,
+}
+
+/// A learning rate that changes little: the numbers stay finite however long it is measured.
+const LR: f64 = 1e-4;
+const SEED: u64 = 0;
+
+/// Times `steps` steps with batches of `batch` images, after one that warms up buffers and caches.
+///
+/// # Errors
+/// If the network cannot run with such batches.
+pub fn speed(arch: &Arch, work: Work, batch: usize, steps: usize) -> Result<Speed, TrainError> {
+    let failed = |source| TrainError::Network {
+        doing: "timing the network",
+        source,
+    };
+    let mut network = Network::new(arch).map_err(failed)?;
+    network
+        .load(&init::random::state(arch, SEED))
+        .map_err(failed)?;
+    let settings = OptimiserSettings::of(OptimiserKind::Sgd, 0.0);
+    let mut optimiser = Optimiser::new(&settings, &mut network);
+    // Neither constant nor random: the same on every machine, with a mean near zero.
+    let pixels: Vec<f32> = (0..batch * arch.input().len())
+        .map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0)
+        .collect();
+    let labels: Vec<u32> = (0..batch).map(|i| (i % arch.classes()) as u32).collect();
+    let images = Images {
+        pixels: &pixels,
+        batch,
+    };
+    let mut seconds = Vec::with_capacity(steps);
+    for step in 0..=steps {
+        let begun = Instant::now();
+        match work {
+            Work::Train => {
+                network
+                    .train_step(&images, &labels, &StepOptions::default())
+                    .map_err(failed)?;
+                optimiser.step(&mut network, LR);
+            }
+            Work::Evaluate => {
+                network.forward(&images, Mode::Eval).map_err(failed)?;
+            }
+        }
+        if step > 0 {
+            seconds.push(begun.elapsed().as_secs_f64());
+        }
+    }
+    Ok(Speed {
+        seconds,
+        buffer_bytes: network.buffer_bytes(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::zoo::{self, Options};
+
+    #[test]
+    fn every_step_is_timed() {
+        let arch = zoo::build("resnet18", &Options::for_images(10, 32)).unwrap();
+        for work in [Work::Train, Work::Evaluate] {
+            let speed = speed(&arch, work, 2, 3).unwrap();
+            assert_eq!(speed.seconds.len(), 3);
+            assert!(speed.seconds.iter().all(|s| *s > 0.0) && speed.buffer_bytes > 0);
+        }
+    }
+}
