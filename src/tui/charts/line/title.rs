@@ -9,7 +9,8 @@ use super::LineChart;
 use super::plan::Plan;
 
 impl LineChart<'_> {
-    /// Title, then how the values are shown and what is not on the plot, as far as there is room.
+    /// Title, then what is not on the plot and how the values are shown, as far as there is room: a value
+    /// that is missing matters more than a smoothing.
     pub(super) fn render_title(&self, plan: Option<&Plan>, area: Rect, buf: &mut Buffer) {
         let rule = self.glyphs.rule().to_string();
         for x in area.left()..area.right() {
@@ -22,10 +23,12 @@ impl LineChart<'_> {
         };
         let mut x = write(buf, area, area.x + 1, &format!(" {} ", self.title), style);
         let absent = plan.map(|plan| self.absent(plan)).unwrap_or_default();
-        let said = self.notes.iter().cloned().chain(self.ways(plan));
-        let notes = said
-            .map(|note| (note, self.palette.dim))
-            .chain(absent.into_iter().map(|note| (note, self.palette.bad)));
+        let said = self
+            .ways(plan)
+            .into_iter()
+            .chain(self.notes.iter().cloned());
+        let absent = absent.into_iter().map(|note| (note, self.palette.bad));
+        let notes = absent.chain(said.map(|note| (note, self.palette.dim)));
         for (note, style) in notes {
             if x + 2 + note.width() as u16 + 2 > area.right() {
                 continue;
