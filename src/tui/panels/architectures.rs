@@ -289,8 +289,8 @@ impl ArchitecturesPanel {
         let layout = Layout::of(shared.area);
         self.list.settle(layout.list_rows());
         self.tree.settle(layout.tree_rows());
-        let report = shared.archs.ready(&shared.selection.arch);
-        self.details = match (report, self.tree.row()) {
+        // Of the network whose rows these are: the selection may be ahead of them.
+        self.details = match (self.tree.report(), self.tree.row()) {
             (Some(report), Some(row)) => Details::of(report, row),
             _ => Details::default(),
         };

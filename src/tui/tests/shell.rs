@@ -172,3 +172,18 @@ fn the_row_under_the_cursor_is_marked_and_trouble_is_red() {
     let trouble = find(&buf, "the disk is full").unwrap();
     assert_eq!(buf[(trouble.x, trouble.y)].style().fg, theme.bad.fg);
 }
+
+#[test]
+fn going_back_to_a_smaller_network_that_is_built_already_shows_its_own_details() {
+    let mut harness = Harness::ready(SETTING);
+    // Every network once, so that each further step meets one that is built.
+    let networks = 40;
+    for _ in 0..networks {
+        harness.press("down");
+    }
+    for _ in 0..networks {
+        harness.press("up");
+        let name = harness.app.shared.selection.arch.name.clone();
+        assert!(harness.text().contains(&name), "{name}");
+    }
+}

@@ -66,6 +66,12 @@ impl Tree {
         &self.cursor
     }
 
+    /// The network whose rows these are.
+    #[must_use]
+    pub fn report(&self) -> Option<&ArchReport> {
+        self.report.as_deref()
+    }
+
     /// The row under the cursor.
     #[must_use]
     pub fn row(&self) -> Option<&TreeLine> {
