@@ -154,6 +154,8 @@ pub struct Curves {
     began_ms: Option<u64>,
     /// Whether the log was read to its end once.
     pub complete: bool,
+    /// Damaged lines of the log, which were skipped.
+    pub lost: u64,
 }
 
 impl Default for Curves {
@@ -165,6 +167,7 @@ impl Default for Curves {
             entries: Vec::new(),
             began_ms: None,
             complete: false,
+            lost: 0,
         }
     }
 }

@@ -46,4 +46,6 @@ pub struct Points {
     pub fresh: bool,
     /// More is on its way.
     pub more: bool,
+    /// Damaged lines of the log that were skipped so far.
+    pub lost: u64,
 }

@@ -69,14 +69,20 @@ fn start(dir: &RunDir, news: &UnboundedSender<Msg>) {
     let _ = news.send(Msg::Runs(RunsMsg::Told(dir.id().clone(), "resume", result)));
 }
 
+/// What a list says that can change: where each run stands, and which ones cannot be read.
+#[derive(PartialEq)]
+struct Said {
+    runs: Vec<(RunId, Status, Standing)>,
+    damaged: Vec<(RunId, String)>,
+}
+
 /// What the thread works with.
 struct Desk {
     lister: Lister,
     tails: HashMap<RunId, Tail>,
     news: UnboundedSender<Msg>,
     /// What was last said about the runs.
-    said: Option<Vec<(RunId, Status, Standing)>>,
-    damaged: usize,
+    said: Option<Said>,
     next_list: Instant,
 }
 
@@ -89,7 +95,6 @@ impl Desk {
             tails: HashMap::new(),
             news,
             said: None,
-            damaged: 0,
             next_list: Instant::now(),
         }
     }
@@ -132,20 +137,26 @@ impl Desk {
         }
         match self.lister.refresh() {
             Ok(listing) => self.say_list(listing),
-            Err(error) => self.say(RunsMsg::ListFailed(error.to_string())),
+            Err(error) => {
+                // The same list is news again once the folder can be read.
+                self.said = None;
+                self.say(RunsMsg::ListFailed(error.to_string()));
+            }
         }
         self.next_list = Instant::now() + LIST_EVERY.max(begun.elapsed() * REST);
     }
 
     fn say_list(&mut self, listing: Listing) {
-        let now = listing.runs.iter();
-        let now: Vec<_> = now
-            .map(|run| (run.id().clone(), run.status, run.standing.clone()))
-            .collect();
-        if self.said.as_ref() == Some(&now) && self.damaged == listing.damaged.len() {
+        let runs = listing.runs.iter();
+        let now = Said {
+            runs: runs
+                .map(|run| (run.id().clone(), run.status, run.standing.clone()))
+                .collect(),
+            damaged: listing.damaged.clone(),
+        };
+        if self.said.as_ref() == Some(&now) {
             return;
         }
-        self.damaged = listing.damaged.len();
         self.said = Some(now);
         self.say(RunsMsg::Listed(Arc::new(listing)));
     }
@@ -171,15 +182,19 @@ impl Desk {
             .tails
             .entry(dir.id().clone())
             .or_insert_with(|| Tail::new(&dir.events()));
+        let lost_before = tail.lost();
         let news = match tail.read() {
             Ok(news) => news,
             Err(error) => {
+                // Once it can be read again, it is read from its beginning, which takes the trouble back.
+                self.tails.remove(dir.id());
                 self.say(RunsMsg::PointsFailed(dir.id().clone(), error.to_string()));
                 return None;
             }
         };
+        let lost = tail.lost();
         let fresh = fresh || news.restarted;
-        if news.lines.is_empty() && !fresh {
+        if news.lines.is_empty() && !fresh && lost == lost_before {
             return Some(news.more);
         }
         let mut pieces = news.lines.chunks(PIECE).peekable();
@@ -191,6 +206,7 @@ impl Desk {
                 lines: piece.into(),
                 fresh: first && fresh,
                 more: news.more || pieces.peek().is_some(),
+                lost,
             }));
             first = false;
             if pieces.peek().is_none() {
