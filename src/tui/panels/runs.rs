@@ -44,6 +44,8 @@ use crate::tui::shared::Shared;
 use crate::tui::theme::SERIES;
 use crate::tui::widgets::pane;
 
+#[cfg(test)]
+pub use self::messages::Points;
 pub use self::messages::{RunsEffect, RunsMsg};
 pub use self::reader::Reader;
 
@@ -181,21 +183,25 @@ impl RunsPanel {
     }
 
     fn view_cover(&self, layout: &Layout, shared: &Shared, buf: &mut Buffer) {
+        let selected = self.list.selected();
+        let trouble = selected.and_then(|row| self.log_trouble.get(&row.id));
         match &self.cover {
+            Cover::Charts if trouble.is_some() => {
+                let reason = trouble.map_or("", Shown::as_str);
+                let title = "No curves";
+                let focus = pane::Focus::Yes;
+                let inner = pane::titled(buf, layout.charts, title, focus, &shared.look);
+                let lines = ["The log of this run cannot be read.", reason];
+                pane::message(buf, inner, &lines, &shared.look);
+            }
             Cover::Charts => self.view_charts(layout, shared, buf),
             Cover::Log(log) => {
-                let entries = self.curves.get(&log.run).map_or(&[][..], |c| &c.entries);
-                log.view(entries, layout.charts, &shared.look, buf);
+                let curves = self.curves.get(&log.run);
+                let entries = curves.map_or(&[][..], |c| &c.entries);
+                let lost = curves.map_or(0, |c| c.lost);
+                log.view(entries, lost, layout.charts, &shared.look, buf);
             }
             Cover::Diff(diff) => diff.view(layout.charts, &shared.look, buf),
-        }
-        let trouble = self
-            .list
-            .selected()
-            .and_then(|row| self.log_trouble.get(&row.id));
-        if let Some(reason) = trouble {
-            let look = &shared.look;
-            pane::message(buf, layout.charts, &["", reason.as_str()], look);
         }
     }
 
@@ -208,7 +214,7 @@ impl RunsPanel {
             (None, true) => vec![
                 "No runs yet.",
                 "",
-                "Press 2, predict parameters with Enter, and start fine-tuning from them with f.",
+                "Press 2, predict parameters with Enter, fine-tune from them with f.",
                 "",
                 "Or in a shell:",
                 finetune,
@@ -251,7 +257,9 @@ impl Panel for RunsPanel {
         let layout = Layout::of(area);
         let list = self.list_view(shared);
         list.view(&layout, buf);
-        list.details(layout.details, buf);
+        let selected = self.list.selected();
+        let curves = selected.and_then(|row| self.curves.get(&row.id));
+        list.details(layout.details, curves.map_or(0, |c| c.lost), buf);
         self.view_cover(&layout, shared, buf);
     }
 
@@ -267,7 +275,7 @@ impl Panel for RunsPanel {
     }
 
     fn takes_text(&self) -> bool {
-        self.list.is_typing()
+        self.list.is_typing() && !self.list.rows().is_empty()
     }
 
     fn can_leave(&self) -> bool {
@@ -289,6 +297,9 @@ impl RunsPanel {
     fn chart_hints(&self) -> Vec<Hint> {
         let mut hints = Vec::new();
         let Some(row) = self.list.selected() else {
+            if self.can_leave() {
+                hints.push(Hint::new(Command::Back, "back"));
+            }
             return hints;
         };
         hints.push(Hint::new(

@@ -1,6 +1,7 @@
 //! Pictures of the screen as text, at four sizes, with three sets of characters and without colour.
 
 use super::harness::{Harness, SETTING, Setting};
+use super::made_runs::Folder;
 use crate::engine::protocol::Body;
 use crate::tui::glyphs::GlyphSet;
 use crate::tui::msg::Msg;
@@ -134,4 +135,56 @@ fn an_image_too_small_for_the_network() {
     harness.type_text("4");
     harness.press("enter");
     insta::assert_snapshot!(harness.text());
+}
+
+/// All three runs drawn, the cursor on the one that failed.
+fn with_three_runs(setting: Setting) -> Harness {
+    let folder = Folder::new();
+    let runs = folder.three();
+    let mut harness = Harness::with_runs(setting, &runs);
+    harness.press("space down down space up");
+    harness.answer_polls(&runs);
+    harness
+}
+
+#[test]
+fn runs() {
+    for size in SIZES {
+        let harness = with_three_runs(at(size));
+        insta::assert_snapshot!(format!("runs_{}x{}", size.0, size.1), harness.text());
+    }
+}
+
+#[test]
+fn runs_ascii() {
+    let harness = with_three_runs(Setting {
+        glyphs: GlyphSet::Ascii,
+        ..at((120, 36))
+    });
+    assert!(harness.text().is_ascii(), "{}", harness.text());
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn runs_of_one() {
+    let folder = Folder::new();
+    let runs = folder.three();
+    let harness = Harness::with_runs(SETTING, &runs[..1]);
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn runs_before_the_first() {
+    let mut harness = Harness::at_runs(SETTING);
+    harness.list(&[]);
+    insta::assert_snapshot!(harness.text());
+}
+
+#[test]
+fn runs_log_and_comparison() {
+    let mut harness = with_three_runs(SETTING);
+    harness.press("o");
+    insta::assert_snapshot!("runs_log", harness.text());
+    harness.press("esc d");
+    insta::assert_snapshot!("runs_diff", harness.text());
 }

@@ -8,7 +8,7 @@ use crate::run::Request;
 use crate::text::Shown;
 use crate::tui::shared::Look;
 use crate::tui::widgets::pane;
-use crate::tui::widgets::write::{Slot, cut, put, put_all};
+use crate::tui::widgets::write::{Slot, cut, cut_left, put, put_all};
 
 /// What differs between any two runs and says nothing about what they do.
 const INCIDENTAL: [&str; 3] = ["created", "created_ms", "command"];
@@ -54,15 +54,14 @@ impl Diff {
             put(
                 buf,
                 Slot::new(at(column), y, each),
-                &cut(text.as_str(), each, ellipsis),
+                &cut_left(text.as_str(), each, ellipsis),
                 theme.dim,
             );
         }
         y += 1;
-        for (key, values) in &self.rows {
-            if y + 1 >= inner.bottom() {
-                break;
-            }
+        // The last line is the summary's.
+        let room = usize::from(inner.bottom().saturating_sub(y + 1));
+        for (key, values) in self.rows.iter().take(room) {
             put(
                 buf,
                 Slot::new(inner.x + 1, y, name - 1),
@@ -81,14 +80,23 @@ impl Diff {
         }
         if y < inner.bottom() {
             let slot = Slot::new(inner.x + 1, y, inner.width.saturating_sub(1));
-            put_all(buf, slot, &[(&self.summary(), theme.dim)]);
+            put_all(
+                buf,
+                slot,
+                &[(
+                    &self.summary(self.rows.len().saturating_sub(room)),
+                    theme.dim,
+                )],
+            );
         }
     }
 
-    fn summary(&self) -> String {
-        match self.rows.len() {
-            0 => format!("Both ask for the same: {} values are equal.", self.same),
-            _ => format!("{} other values are equal.", self.same),
+    /// What is not listed: values that are equal, and `hidden` ones for which there is no room.
+    fn summary(&self, hidden: usize) -> String {
+        match (self.rows.len(), hidden) {
+            (0, _) => format!("Both ask for the same: {} values are equal.", self.same),
+            (_, 0) => format!("{} other values are equal.", self.same),
+            (_, n) => format!("{n} more differ, {} are equal.", self.same),
         }
     }
 
@@ -172,6 +180,7 @@ mod tests {
         assert_eq!(diff.rows[0].1, [Shown::new("rand"), Shown::new("ghn")]);
         assert_eq!(diff.rows[3].1[0], Shown::new("-"));
         assert!(same > 10);
-        assert!(diff.summary().contains("other values"));
+        assert!(diff.summary(0).contains("other values"));
+        assert!(diff.summary(2).starts_with("2 more differ"));
     }
 }

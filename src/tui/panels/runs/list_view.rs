@@ -6,15 +6,19 @@ use ratatui::style::Style;
 
 use super::layout::{LINES_PER_RUN, Layout};
 use super::list::RunList;
+use super::log::damaged_lines;
 use super::rows::{Known, Row};
 use crate::run::Status;
+use crate::text::Shown;
 use crate::tui::charts::{Colours, Glyphs, clock, significant};
 use crate::tui::shared::Look;
 use crate::tui::widgets::pane;
-use crate::tui::widgets::write::{Slot, cut, put, put_all, put_right, width};
+use crate::tui::widgets::write::{Slot, cut, cut_left, put, put_all, put_right, width};
 
 /// Cells before a run's name: the cursor, the marker, a space each.
 const INDENT: u16 = 4;
+/// With less room than this beside the accuracy, the reason of a failure takes its place.
+const LEAST_REASON: u16 = 14;
 
 /// The list in its place.
 pub struct ListView<'a> {
@@ -35,7 +39,8 @@ impl ListView<'_> {
             if self.list.is_typing() {
                 filter.view(buf, text, self.look);
             } else {
-                put(buf, text, filter.text(), self.look.theme.text);
+                let typed = Shown::new(filter.text());
+                put(buf, text, typed.as_str(), self.look.theme.text);
             }
             area.y += 1;
             area.height = area.height.saturating_sub(1);
@@ -112,21 +117,26 @@ impl ListView<'_> {
             Some(known) => (known.accuracy.as_str(), known.progress.as_str()),
             None => ("", ""),
         };
+        let why = row
+            .why
+            .as_ref()
+            .filter(|_| row.status() != Some(Status::Stopped));
         let mut room = slot.width.saturating_sub(used + 1);
-        if !accuracy.is_empty() {
+        let beside = room.saturating_sub(width(accuracy) + 1);
+        let squeezed = why.is_some_and(|why| width(why.as_str()) > beside && beside < LEAST_REASON);
+        if !accuracy.is_empty() && !squeezed {
             put_right(
                 buf,
                 Slot::new(slot.x, slot.y, slot.width - 1),
                 accuracy,
                 theme.text,
             );
-            room = room.saturating_sub(width(accuracy) + 1);
+            room = beside;
         }
-        let said = match &row.why {
-            Some(why) if row.status() != Some(Status::Stopped) => why.as_str(),
-            _ => progress,
+        let said = match why {
+            Some(why) => cut(why.as_str(), room, self.look.glyphs.ellipsis),
+            None => fitting(progress, room).to_owned(),
         };
-        let said = cut(said, room, self.look.glyphs.ellipsis);
         put(
             buf,
             Slot::new(slot.x + used, slot.y, room),
@@ -153,26 +163,43 @@ impl ListView<'_> {
     }
 
     /// What is known of the selected run, the most useful first, as far as there is room.
-    pub fn details(&self, area: Rect, buf: &mut Buffer) {
+    ///
+    /// `lost` lines of its log were damaged.
+    pub fn details(&self, area: Rect, lost: u64, buf: &mut Buffer) {
         let Some(row) = self.list.selected() else {
             return;
         };
         if area.height < 2 {
             return;
         }
-        let inner = pane::titled(buf, area, row.id.as_str(), pane::Focus::No, self.look);
+        // The end of a name tells runs of the same minute apart.
+        let room = area.width.saturating_sub(6);
+        let title = cut_left(row.id.as_str(), room, self.look.glyphs.ellipsis);
+        let inner = pane::titled(buf, area, &title, pane::Focus::No, self.look);
         let theme = &self.look.theme;
         let mut y = inner.y;
         if let Some(why) = &row.why {
             let width = inner.width.saturating_sub(2);
-            // The reason may take half of the room.
-            for line in pane::wrap(why.as_str(), width)
-                .into_iter()
-                .take(usize::from(inner.height / 2).max(1))
-            {
+            // The reason leaves one line for what the run is.
+            let most = usize::from(inner.height.saturating_sub(1)).max(1);
+            let mut lines = pane::wrap(why.as_str(), width);
+            if lines.len() > most {
+                lines.truncate(most);
+                let ellipsis = self.look.glyphs.ellipsis;
+                let last = lines.pop().unwrap_or_default();
+                let more = cut(&last, width.saturating_sub(1), "") + ellipsis;
+                lines.push(more);
+            }
+            for line in lines {
                 put(buf, Slot::new(inner.x + 1, y, width), &line, theme.bad);
                 y += 1;
             }
+        }
+        if lost > 0 && y < inner.bottom() {
+            let text = format!("{} in its log", damaged_lines(lost));
+            let slot = Slot::new(inner.x + 1, y, inner.width.saturating_sub(2));
+            put(buf, slot, &text, theme.warning);
+            y += 1;
         }
         let facts = row.known.as_ref().map(facts).unwrap_or_default();
         for (name, value) in facts {
@@ -180,7 +207,7 @@ impl ListView<'_> {
                 return;
             }
             let slot = Slot::new(inner.x + 1, y, inner.width.saturating_sub(2));
-            let value = crate::text::Shown::new(&value);
+            let value = Shown::new(&value);
             let value = cut(
                 value.as_str(),
                 slot.width.saturating_sub(7),
@@ -193,6 +220,13 @@ impl ListView<'_> {
     }
 }
 
+/// `e 41/300` if it fits, else `e 41`, else nothing: a number that is cut is another number.
+fn fitting(progress: &str, room: u16) -> &str {
+    let short = progress.split('/').next().unwrap_or_default();
+    let fits = |form: &&str| width(form) <= room;
+    [progress, short].into_iter().find(fits).unwrap_or_default()
+}
+
 /// Name and value of what is worth knowing.
 fn facts(run: &Known) -> Vec<(&'static str, String)> {
     let (request, standing) = (&run.request, &run.standing);
@@ -203,8 +237,12 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
         facts.push(("GHN", format!("{name}{trained}")));
     }
     let seconds = standing.active_ms as f64 / 1000.0;
-    let left = run.left.as_ref().map(|left| format!(", {left} left"));
-    facts.push(("time", clock(seconds) + &left.unwrap_or_default()));
+    let rest = match &run.left {
+        Some(left) => format!(", {left} left"),
+        None if run.progress.is_empty() => String::new(),
+        None => format!(", {}", run.progress),
+    };
+    facts.push(("time", clock(seconds) + &rest));
     if let Some(best) = standing.best_test.or(standing.best_val) {
         let value = significant(best.top1, 4);
         facts.push(("best", format!("{value} % at epoch {:.0}", best.epoch)));

@@ -35,6 +35,7 @@ impl LogView {
     /// Scrolls; gives whether the command was one that does.
     pub fn command(&mut self, command: Command, lines: usize, page: usize) -> bool {
         let most = lines.saturating_sub(page);
+        self.from_end = self.from_end.min(most);
         let from_end = match command {
             Command::Up => self.from_end + 1,
             Command::Down => self.from_end.saturating_sub(1),
@@ -48,18 +49,35 @@ impl LogView {
         true
     }
 
+    /// Keeps the first shown line in its place when `new` events come behind the `old` ones; at the end,
+    /// the view follows. The worker's words stand after all events and stay anyway.
+    pub fn stay(&mut self, old: usize, new: usize, page: usize) {
+        let first = (old + self.words()).saturating_sub(self.from_end + page);
+        if self.from_end > 0 && first < old {
+            self.from_end += new;
+        }
+    }
+
     /// Lines that the view has in all, for a run with these entries.
     #[must_use]
     pub fn lines(&self, entries: &[Entry]) -> usize {
-        let said = match &self.worker {
-            Some(Ok(lines)) => lines.len(),
-            _ => 1,
-        };
-        entries.len() + 1 + said
+        entries.len() + self.words()
     }
 
-    pub fn view(&self, entries: &[Entry], area: Rect, look: &Look, buf: &mut Buffer) {
-        let title = format!("Log of {}", self.run.as_str());
+    /// Lines after those of the events: the heading, and what the worker said.
+    fn words(&self) -> usize {
+        match &self.worker {
+            Some(Ok(lines)) => 1 + lines.len(),
+            _ => 2,
+        }
+    }
+
+    /// Draws the log; `lost` lines of it could not be read.
+    pub fn view(&self, entries: &[Entry], lost: u64, area: Rect, look: &Look, buf: &mut Buffer) {
+        let mut title = format!("Log of {}", self.run.as_str());
+        if lost > 0 {
+            title = format!("{} {} {title}", damaged_lines(lost), look.glyphs.dot);
+        }
         let inner = pane::titled(buf, area, &title, pane::Focus::Yes, look);
         let all = self.lines(entries);
         let page = usize::from(inner.height);
@@ -98,6 +116,15 @@ impl LogView {
             &cut(text, slot.width, look.glyphs.ellipsis),
             style,
         );
+    }
+}
+
+/// In words, how many lines of a log were skipped.
+#[must_use]
+pub fn damaged_lines(lost: u64) -> String {
+    match lost {
+        1 => "1 damaged line".to_owned(),
+        n => format!("{n} damaged lines"),
     }
 }
 

@@ -26,6 +26,10 @@ impl RunsPanel {
                 let reason = Shown::new(reason);
                 if self.folder_trouble.as_ref() != Some(&reason) {
                     self.redraw(shared);
+                    // An empty panel says it itself.
+                    if !self.list.rows().is_empty() {
+                        shared.say(Severity::Bad, reason.as_str());
+                    }
                 }
                 self.folder_trouble = Some(reason);
                 Vec::new()
@@ -79,8 +83,17 @@ impl RunsPanel {
         if points.fresh {
             *curves = super::Curves::default();
         }
+        let entries = curves.entries.len();
         curves.extend(&points.lines, decay);
         curves.complete |= !points.more;
+        curves.lost = points.lost;
+        let new = curves.entries.len().saturating_sub(entries);
+        if let Cover::Log(log) = &mut self.cover
+            && log.run == points.run
+        {
+            let page = usize::from(Self::layout(shared).charts.height.saturating_sub(1));
+            log.stay(entries, new, page);
+        }
         let seen = self.list.drawn().iter().any(|row| row.id == points.run);
         let due = shared.now.saturating_sub(self.last_drawn) >= WHILE_READING;
         if seen && (!points.more || due) {

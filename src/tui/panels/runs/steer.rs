@@ -30,6 +30,8 @@ impl RunsPanel {
                 self.list.unmark_all();
                 self.settle_drawn(shared)
             }
+            // Without runs there is no list to type above.
+            Command::Filter if self.list.rows().is_empty() => Vec::new(),
             Command::Filter => {
                 self.list.begin_filter();
                 Vec::new()
@@ -213,7 +215,7 @@ impl RunsPanel {
             return Vec::new();
         };
         let drawn = self.list.drawn();
-        let marked = drawn.into_iter().rev().find(|row| row.id != selected.id);
+        let marked = drawn.into_iter().find(|row| row.id != selected.id);
         let below = self
             .list
             .shown()
