@@ -1,13 +1,17 @@
 //! Whatever arrives, in whatever order and at whatever size: no panic, no control character.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::harness::{Harness, SETTING, Setting, details, event, predicted, rows};
+use super::made_runs::{Folder, MadeRun, log, request};
 use crate::engine::protocol::{Body, DiversityRow, Histogram, Side, TensorDetail};
+use crate::run::{Event, Line, Listing, RunState, Split, Status};
 use crate::tui::glyphs::GlyphSet;
 use crate::tui::msg::Msg;
+use crate::tui::panels::runs::{Points, RunsMsg};
 use crate::tui::theme::Level;
 
 const KEYS: &[&str] = &[
@@ -43,6 +47,17 @@ const KEYS: &[&str] = &[
     "x",
     "5",
     "backspace",
+    "r",
+    "d",
+    "u",
+    "t",
+    "+",
+    "-",
+    "<",
+    "L",
+    "X",
+    "0",
+    "n",
     "ctrl-t",
     "ctrl-g",
     "ctrl-u",
@@ -59,6 +74,8 @@ enum Step {
     Answer(usize),
     EngineGone,
     Tick(u64),
+    /// News of this kind about run files, and about which run.
+    Runs(usize, usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -69,6 +86,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0_usize..10).prop_map(Step::Answer),
         1 => Just(Step::EngineGone),
         1 => (0_u64..100_000).prop_map(Step::Tick),
+        8 => (0_usize..10, 0_usize..4).prop_map(|(kind, run)| Step::Runs(kind, run)),
     ];
     proptest::collection::vec(step, 0..50)
 }
@@ -147,6 +165,89 @@ fn body(kind: usize, harness: &Harness) -> Body {
     }
 }
 
+/// The three usual runs, and one whose request and log are hostile.
+static RUNS: LazyLock<Vec<MadeRun>> = LazyLock::new(|| {
+    let folder = Folder::new();
+    let mut runs = folder.three();
+    let nasty = "\u{1b}[31mx\u{202e}\u{200d}";
+    let mut asked = request(nasty, nasty);
+    asked.device = nasty.into();
+    asked.training.lr = f64::NAN;
+    asked.training.epochs = u32::MAX;
+    let lines = log(3, f64::NAN, (RunState::Failed, Some(nasty)));
+    runs.push(folder.run("20261123-0914-odd-0001", Status::Failed, asked, lines));
+    runs
+});
+
+/// Lines as a damaged log could hold them: nothing in order, nothing finite.
+fn broken_lines() -> Vec<Line> {
+    let train = |step, epoch, loss| Event::Train {
+        step,
+        epoch,
+        loss,
+        top1: -1e300,
+        lr: f64::INFINITY,
+        grad_norm: 0.0,
+        images_per_s: 0.0,
+        data_wait: 0.0,
+    };
+    let eval = Event::Eval {
+        step: 0,
+        epoch: f64::NAN,
+        split: Split::Val,
+        loss: f64::NEG_INFINITY,
+        top1: f64::NAN,
+        top5: None,
+        images: 0,
+        seconds: -1.0,
+    };
+    let events = [
+        train(u64::MAX, 1e300, f64::NAN),
+        train(3, -5.0, 1e-300),
+        train(4, f64::INFINITY, -1.0),
+        eval,
+    ];
+    let times = [u64::MAX, 0, 5, 1];
+    let lines = events.into_iter().zip(times);
+    lines
+        .map(|(event, t_ms)| Line {
+            t_ms,
+            seq: 0,
+            event,
+        })
+        .collect()
+}
+
+fn news(kind: usize, run: &MadeRun) -> RunsMsg {
+    let id = run.summary.id().clone();
+    let points = |lines: &[Line], fresh, more| {
+        RunsMsg::Points(Points {
+            run: id.clone(),
+            lines: lines.into(),
+            fresh,
+            more,
+            lost: 7,
+        })
+    };
+    let listed = |runs: &[MadeRun], damaged| {
+        let runs = runs.iter().map(|run| run.summary.clone()).collect();
+        RunsMsg::Listed(Arc::new(Listing { runs, damaged }))
+    };
+    let nasty = "\u{9b}31m\u{202e}".to_owned();
+    match kind {
+        0 => listed(&RUNS, Vec::new()),
+        1 => listed(&RUNS[2..], vec![(id, nasty)]),
+        2 => listed(&[], Vec::new()),
+        3 => points(&run.lines, true, false),
+        4 => points(&broken_lines(), false, true),
+        5 => RunsMsg::PointsFailed(id, nasty),
+        6 => RunsMsg::ListFailed(nasty),
+        7 => RunsMsg::Told(id, "stop", Err(nasty)),
+        8 => RunsMsg::Log(id, Ok(vec![nasty.as_str().into()])),
+        _ => RunsMsg::Polled,
+    }
+}
+
 fn take(harness: &mut Harness, step: Step) {
     match step {
         Step::Key(key) => harness.send(Msg::Key(event(KEYS[key]))),
@@ -158,6 +259,7 @@ fn take(harness: &mut Harness, step: Step) {
             harness.say(id, body);
         }
         Step::EngineGone => harness.send(Msg::EngineGone("\u{9b}gone".into())),
+        Step::Runs(kind, run) => harness.send(Msg::Runs(news(kind, &RUNS[run]))),
         Step::Tick(ms) => harness.send(Msg::Tick(Duration::from_millis(ms))),
     }
 }

@@ -12,6 +12,9 @@ use crate::tui::shared::Look;
 use crate::tui::widgets::pane;
 use crate::tui::widgets::write::{Slot, cut, put, put_all};
 
+/// From this width on, events have a date before their time.
+const WITH_DATE: u16 = 60;
+
 /// The open log of one run. It follows the end until it is moved.
 #[derive(Clone, Debug)]
 pub struct LogView {
@@ -130,10 +133,10 @@ pub fn damaged_lines(lost: u64) -> String {
 
 fn event_line(entry: &Entry, slot: Slot, look: &Look, buf: &mut Buffer) {
     let t = Utc::of(entry.t_ms);
-    let time = format!(
-        "{:02}-{:02} {:02}:{:02}:{:02}  ",
-        t.month, t.day, t.hour, t.minute, t.second
-    );
+    let mut time = format!("{:02}:{:02}:{:02}  ", t.hour, t.minute, t.second);
+    if slot.width >= WITH_DATE {
+        time = format!("{:02}-{:02} {time}", t.month, t.day);
+    }
     let style = if entry.bad {
         look.theme.bad
     } else {
