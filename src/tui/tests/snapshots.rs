@@ -166,6 +166,20 @@ fn runs_ascii() {
 }
 
 #[test]
+fn runs_without_colour_are_told_apart_by_markers() {
+    let harness = with_three_runs(Setting {
+        level: Level::None,
+        ..at((120, 36))
+    });
+    let text = harness.text();
+    // In the list, and at the ends of four lines; along those that are long enough, too.
+    for (marker, least) in [("◆", 7), ("■", 7), ("◇", 4)] {
+        assert!(text.matches(marker).count() >= least, "{marker}\n{text}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn runs_of_one() {
     let folder = Folder::new();
     let runs = folder.three();
