@@ -18,6 +18,7 @@ pub mod matmul;
 pub mod pool;
 pub mod rows;
 pub mod window;
+pub mod winograd;
 
 #[cfg(test)]
 pub mod testing;

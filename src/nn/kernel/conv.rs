@@ -1,4 +1,5 @@
-//! Convolutions as matrix products over patches, in tiles: dense and grouped, in three directions.
+//! Convolutions in three directions, dense and grouped: as matrix products over patches, in tiles; those
+//! that [`Winograd`] can do, by it.
 //!
 //! Letters: `B` samples, `M` output positions over the batch, `C` channels in, `O` channels out, `G`
 //! groups, `K` values of a patch of one group (`taps * C / G`).
@@ -12,6 +13,7 @@ use super::im2col::{self, Columns};
 use super::matmul::{self, Blocks, Fill, View, ViewMut, cut, multiply};
 use super::rows;
 use super::window::Window;
+use super::winograd::Winograd;
 
 /// A convolution's sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,20 @@ impl Conv {
 
     /// `y = conv(x)`: `x` is `[B, H, W, C]`, `y` is `[M, O]`.
     pub fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        match Winograd::of(self) {
+            Some(fast) => fast.forward(x, weight, bias, y),
+            None => self.forward_by_patches(x, weight, bias, y),
+        }
+    }
+
+    /// [`Conv::forward`] for all sizes.
+    pub(super) fn forward_by_patches(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+    ) {
         let o = self.out_channels;
         let m = y.len() / o;
         let mut blocks = Blocks::of(m, o, self.tile_rows());
@@ -200,6 +216,14 @@ impl Conv {
 
     /// Adds the weight's gradient to `dw`.
     pub fn backward_weight(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+        match Winograd::of(self) {
+            Some(fast) => fast.backward_weight(x, dy, dw),
+            None => self.backward_weight_by_patches(x, dy, dw),
+        }
+    }
+
+    /// [`Conv::backward_weight`] for all sizes.
+    pub(super) fn backward_weight_by_patches(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         if dw.len() <= SMALL_WEIGHT || self.groups > 1 {
             self.weight_by_parts(x, dy, dw);
         } else {
@@ -298,7 +322,7 @@ impl Conv {
 }
 
 /// Calls `work` with this thread's scratch memory; what it holds at first is arbitrary.
-fn with_scratch<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+pub(super) fn with_scratch<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     // Taken out rather than borrowed, in case `work` ends up here again.
     let mut scratch = PATCHES.take();
     if scratch.len() < length {
