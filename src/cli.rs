@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::setup;
+
 mod arch;
 mod bench;
 mod check;
@@ -114,7 +116,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = configure_threads(cli.common.threads) {
+    if let Err(error) = setup::process(cli.common.threads) {
         return report(&error);
     }
     let common = &cli.common;
@@ -143,20 +145,6 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
-}
-
-/// Sets the size of the thread pools, before any thread exists.
-fn configure_threads(threads: Option<usize>) -> anyhow::Result<()> {
-    use anyhow::Context as _;
-    let threads = match threads {
-        Some(0) => anyhow::bail!("--threads must be at least 1"),
-        Some(n) => n,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .with_context(|| format!("starting {threads} threads"))
 }
 
 /// Prints an error with its causes to standard error. A closed pipe (`| head`) is not an error.

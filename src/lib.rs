@@ -6,7 +6,7 @@
 //!
 //! | room | what it owns |
 //! | --- | --- |
-//! | [`random`], [`text`] | ground floor: seeded streams, text made safe to show |
+//! | [`random`], [`text`], [`setup`] | ground floor: seeded streams, text made safe to show, the process itself |
 //! | [`arch`] | architectures: graph of ops with shapes, names and costs; the zoo |
 //! | [`data`] | data sets and loaders |
 //! | [`nn`] | parameters and their files; the executor that runs an [`arch::Arch`] forward and backward |
@@ -28,6 +28,7 @@ pub mod init;
 pub mod nn;
 pub mod random;
 pub mod run;
+pub mod setup;
 pub mod stats;
 pub mod text;
 pub mod train;
