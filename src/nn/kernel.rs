@@ -8,9 +8,11 @@
 mod simd;
 
 pub mod activation;
+pub mod attention;
 pub mod batch_norm;
 pub mod conv;
 pub mod depthwise;
+pub mod gather;
 pub mod im2col;
 pub mod layer_norm;
 pub mod loss;
