@@ -1,7 +1,10 @@
 //! Networks with values: parameters and their files, and the executor that runs an architecture
 //! forward and backward.
 
+mod backend;
 pub mod correlation;
+mod cuda;
+mod device;
 mod error;
 pub mod files;
 mod kernel;
@@ -11,8 +14,11 @@ mod network;
 pub mod parallel;
 mod pickle;
 mod state;
+mod update;
 
+pub use device::{Device, DeviceError, Placement, Precision, UnknownDevice};
 pub use error::{Mismatch, NnError};
 pub use kernel::loss::predicted;
-pub use network::{Images, Mode, Network, ParamMut, Regularisation, StepOptions, StepOutput};
+pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput};
 pub use state::{StateDict, Tensor, Values};
+pub use update::{AdamWNumbers, SgdNumbers, Update};

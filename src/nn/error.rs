@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::device::DeviceError;
 use crate::text::Shown;
 
 /// Errors of the executor.
@@ -46,6 +47,17 @@ pub enum NnError {
         "{path}: batch statistics need more than one value per channel; train with a larger batch or larger images"
     )]
     TooFewValues { path: String },
+    #[error(
+        "a batch of {batch} images does not fit into the device's memory; try a smaller one (--batch {})",
+        (batch / 2).max(1)
+    )]
+    DeviceMemory { batch: usize },
+    #[error(
+        "a batch of {batch} images is more than a device's kernels can count; give at most {at_most} (--batch {at_most})"
+    )]
+    BatchTooLarge { batch: usize, at_most: usize },
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 /// How a state dict differs from the one that is asked for.

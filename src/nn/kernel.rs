@@ -19,6 +19,7 @@ pub mod loss;
 pub mod matmul;
 pub mod pool;
 pub mod rows;
+pub mod update;
 pub mod window;
 pub mod winograd;
 

@@ -16,6 +16,7 @@ pub mod pool;
 pub mod rearrange;
 pub mod tokens;
 
+use super::cuda;
 use super::error::NnError;
 use super::network::{Buffer, Mode, Pool, Regularisation, Tensors};
 
@@ -71,4 +72,9 @@ pub trait Layer: Send {
         gradient: Buffer,
         wanted: [bool; 2],
     ) -> InputGradients;
+
+    /// The same layer for a GPU, if there are kernels for it there.
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        None
+    }
 }

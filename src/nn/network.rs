@@ -5,20 +5,24 @@ mod fuse;
 mod packing;
 mod plan;
 mod pool;
+mod processor;
 mod tape;
 mod tensors;
 
+pub use plan::{Plan, Step, ValueId};
 pub use pool::{Buffer, Pool};
-pub use tensors::{ParamMut, TensorIndex, Tensors};
+pub use tape::Keep;
+pub use tensors::{TensorIndex, Tensors};
 
+use super::backend::Backend;
+use super::cuda;
+use super::device::{Device, DeviceError, Placement, Precision};
 use super::error::NnError;
-use super::kernel::loss;
-use super::layer::Context;
-use super::state::{StateDict, Tensor};
+use super::state::StateDict;
+use super::update::Update;
 use crate::arch::Arch;
 use crate::random::{self, Stream};
-use plan::Plan;
-use tape::Tape;
+use processor::Processor;
 
 /// How layers behave that differ between training and inference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,16 +93,12 @@ pub struct StepOutput {
     pub correct: usize,
 }
 
-/// An [`Arch`] ready to run, with parameters, gradients and pooled buffers.
+/// An [`Arch`] ready to run on a device, with parameters and gradients.
 ///
-/// The number of threads is that of rayon's current pool; results do not depend on it.
+/// On the CPU, the number of threads is that of rayon's current pool; results do not depend on it.
 pub struct Network {
     arch: Arch,
-    plan: Plan,
-    tensors: Tensors,
-    pool: Pool,
-    /// Samples of the last batch.
-    batch: usize,
+    backend: Box<dyn Backend>,
     logits: Vec<f32>,
 }
 
@@ -111,19 +111,38 @@ impl std::fmt::Debug for Network {
 }
 
 impl Network {
-    /// The network with all parameters zero and running variances one.
+    /// The network on the CPU, with all parameters zero and running variances one.
     ///
     /// # Errors
     /// [`NnError::Unsupported`] if an op has sizes that the executor cannot run.
     pub fn new(arch: &Arch) -> Result<Self, NnError> {
-        Ok(Self {
-            plan: Plan::new(arch)?,
-            tensors: Tensors::new(arch),
+        Ok(Self::with(arch, Box::new(Processor::new(arch)?)))
+    }
+
+    /// The network on any device.
+    ///
+    /// # Errors
+    /// As [`Network::new`], also for ops that a device has no kernels for, and [`NnError::Device`] if
+    /// the device cannot be used.
+    pub fn on(arch: &Arch, placement: Placement) -> Result<Self, NnError> {
+        match (placement.device, placement.precision) {
+            (Device::Cpu, Precision::F32) => Self::new(arch),
+            (Device::Cpu, Precision::Bf16) => Err(DeviceError::CpuPrecision.into()),
+            (Device::Cuda(number), precision) => {
+                let driver = cuda::open(number)?;
+                let executor = cuda::Executor::new(arch, precision, driver)?;
+                Ok(Self::with(arch, Box::new(executor)))
+            }
+        }
+    }
+
+    /// The network on whatever runs it.
+    pub(super) fn with(arch: &Arch, backend: Box<dyn Backend>) -> Self {
+        Self {
             arch: arch.clone(),
-            pool: Pool::default(),
-            batch: 0,
+            backend,
             logits: Vec::new(),
-        })
+        }
     }
 
     #[must_use]
@@ -137,43 +156,81 @@ impl Network {
     /// [`NnError::Mismatch`] with what is missing, unexpected or of another shape; then nothing has
     /// changed.
     pub fn load(&mut self, state: &StateDict) -> Result<(), NnError> {
-        self.tensors.load(&self.arch, state)
+        self.backend.load(state)
     }
 
     /// Parameters and buffers with torchvision's names, order, shapes and layout.
-    #[must_use]
-    pub fn state(&self) -> StateDict {
-        self.tensors.state()
+    ///
+    /// # Errors
+    /// Only if a device fails, as with the other calls that say nothing else.
+    pub fn state(&mut self) -> Result<StateDict, NnError> {
+        self.backend.state()
     }
 
-    /// Gradients of the last training step in PyTorch's shapes and layout.
-    #[must_use]
-    pub fn gradients(&self) -> StateDict {
-        self.tensors.gradients()
+    /// Gradients of the last training step in PyTorch's shapes and layout. Whether
+    /// [`Network::clip_gradients`] has scaled them already is the device's affair.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn gradients(&mut self) -> Result<StateDict, NnError> {
+        self.backend.gradients()
     }
 
-    /// The parameters in state-dict order, each with its gradient.
-    pub fn parameters_mut(&mut self) -> impl Iterator<Item = ParamMut<'_>> {
-        self.tensors.parameters_mut()
+    /// The L2 norm over all gradients, as it was before they were scaled such that it is at most
+    /// `max_norm`, as `torch.nn.utils.clip_grad_norm_` does; summed in 64 bits. With an infinite
+    /// `max_norm` this only measures.
+    ///
+    /// A norm that is not finite leaves the gradients as they are: the caller must not update.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn clip_gradients(&mut self, max_norm: f64) -> Result<f64, NnError> {
+        self.backend.clip_gradients(max_norm)
     }
 
-    /// Numbers kept beside a parameter in the executor's layout, such as a momentum, as a tensor in
-    /// PyTorch's shape and layout. None if no parameter of that name has as many values.
-    #[must_use]
-    pub fn to_torch(&self, name: &str, values: &[f32]) -> Option<Tensor> {
-        self.tensors.to_torch(name, values)
+    /// Changes the parameters, and the moments beside them, by the gradients. There must be
+    /// [`Update::moments`] moments.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn update(&mut self, update: &Update) -> Result<(), NnError> {
+        self.backend.update(update)
     }
 
-    /// The inverse of [`Network::to_torch`]: None if the parameter has another shape.
-    #[must_use]
-    pub fn packed_from_torch(&self, name: &str, tensor: &Tensor) -> Option<Vec<f32>> {
-        self.tensors.packed_from_torch(name, tensor)
+    /// Puts so many zeros beside every value of every parameter: an optimiser's memory.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn reset_moments(&mut self, slots: usize) -> Result<(), NnError> {
+        self.backend.reset_moments(slots)
+    }
+
+    /// The moments of a slot by their parameters' names, in PyTorch's shapes and layout.
+    ///
+    /// # Errors
+    /// If a device fails.
+    ///
+    /// # Panics
+    /// If there are fewer slots.
+    pub fn moments(&mut self, slot: usize) -> Result<StateDict, NnError> {
+        self.backend.moments(slot)
+    }
+
+    /// Takes over what [`Network::moments`] gave; names and shapes are the parameters'.
+    ///
+    /// # Errors
+    /// If a device fails.
+    ///
+    /// # Panics
+    /// If there are fewer slots.
+    pub fn load_moments(&mut self, slot: usize, state: &StateDict) -> Result<(), NnError> {
+        self.backend.load_moments(slot, state)
     }
 
     /// Bytes of the buffers for activations and gradients of activations.
     #[must_use]
-    pub const fn buffer_bytes(&self) -> usize {
-        self.pool.bytes()
+    pub fn buffer_bytes(&self) -> usize {
+        self.backend.buffer_bytes()
     }
 
     /// Logits of a batch, row-major `[batch, classes]`. In [`Mode::Train`] running statistics are
@@ -182,17 +239,8 @@ impl Network {
     /// # Errors
     /// [`NnError::BadBatch`] or, with batch statistics, [`NnError::TooFewValues`].
     pub fn forward(&mut self, images: &Images<'_>, mode: Mode) -> Result<&[f32], NnError> {
-        self.begin(images)?;
-        let mut cx = Context {
-            mode,
-            batch: images.batch,
-            regularisation: Regularisation::Off,
-            tensors: &mut self.tensors,
-            pool: &mut self.pool,
-        };
-        let mut tape = Tape::forward(&mut self.plan, &mut cx, images.pixels, tape::Keep::Nothing)?;
-        tape.copy_output(&self.plan, &mut self.logits);
-        tape.finish(&mut self.pool);
+        self.check_images(images)?;
+        self.backend.forward(images, mode, &mut self.logits)?;
         Ok(&self.logits)
     }
 
@@ -209,27 +257,9 @@ impl Network {
         options: &StepOptions,
     ) -> Result<StepOutput, NnError> {
         self.check_labels(images.batch, labels)?;
-        self.begin(images)?;
-        self.tensors.clear_gradients();
-        let mut cx = Context {
-            mode: Mode::Train,
-            batch: images.batch,
-            regularisation: options.regularisation,
-            tensors: &mut self.tensors,
-            pool: &mut self.pool,
-        };
-        let keep = tape::Keep::ForBackward;
-        let mut tape = Tape::forward(&mut self.plan, &mut cx, images.pixels, keep)?;
-        tape.copy_output(&self.plan, &mut self.logits);
-        let mut gradient = cx.pool.take(self.logits.len());
-        let smoothing = options.label_smoothing;
-        let found = loss::cross_entropy(&self.logits, labels, smoothing, &mut gradient);
-        tape.backward(&mut self.plan, &mut cx, gradient);
-        tape.finish(&mut self.pool);
-        Ok(StepOutput {
-            loss: found.loss,
-            correct: found.correct,
-        })
+        self.check_images(images)?;
+        let logits = &mut self.logits;
+        self.backend.train_step(images, labels, options, logits)
     }
 
     /// The logits of the last batch, row-major `[batch, classes]`.
@@ -238,7 +268,13 @@ impl Network {
         &self.logits
     }
 
-    fn begin(&mut self, images: &Images<'_>) -> Result<(), NnError> {
+    /// Puts gradients in place, as if a training step had found them.
+    #[cfg(test)]
+    pub fn set_gradients(&mut self, gradients: &StateDict) {
+        self.backend.set_gradients(gradients);
+    }
+
+    fn check_images(&self, images: &Images<'_>) -> Result<(), NnError> {
         let image = self.arch.input().len();
         if images.batch == 0 || images.pixels.len() != images.batch * image {
             return Err(NnError::BadBatch {
@@ -247,11 +283,6 @@ impl Network {
                 batch: images.batch,
                 got: images.pixels.len(),
             });
-        }
-        if images.batch != self.batch {
-            // Buffers of another batch size would only take up memory.
-            self.pool.clear();
-            self.batch = images.batch;
         }
         Ok(())
     }
@@ -275,3 +306,5 @@ impl Network {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::nets;

@@ -1,20 +1,22 @@
 //! Which tensor spoilt the numbers.
 
-use crate::nn::{Network, StateDict};
+use crate::nn::{Network, NnError, StateDict, Tensor};
 
-/// The first tensor of the state dict whose value is not finite, else the first whose gradient is
+/// The first parameter of the state dict whose value is not finite, else the first whose gradient is
 /// not, and how many there are of the kind.
-pub fn culprit(network: &mut Network) -> String {
+pub fn culprit(network: &mut Network) -> Result<String, NnError> {
     let mut values = Found::default();
     let mut gradients = Found::default();
-    for parameter in network.parameters_mut() {
-        values.look(parameter.name, parameter.value);
-        gradients.look(parameter.name, parameter.grad);
+    let (state, all) = (network.state()?, network.gradients()?);
+    for (name, gradient) in all.iter() {
+        let value = state.get(name).and_then(Tensor::floats);
+        values.look(name, value.unwrap_or_default());
+        gradients.look(name, gradient.floats().unwrap_or_default());
     }
-    values
+    Ok(values
         .sentence("value")
         .or_else(|| gradients.sentence("gradient"))
-        .unwrap_or_else(|| "every parameter and gradient alone is finite".to_owned())
+        .unwrap_or_else(|| "every parameter and gradient alone is finite".to_owned()))
 }
 
 /// The first tensor of a state dict that is not finite, and how many there are.

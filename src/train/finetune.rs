@@ -84,7 +84,8 @@ impl<'a> Trainer<'a> {
         let checkpoints = Checkpoints::open(&task.checkpoints)?;
         let mut network =
             Network::new(&task.arch).map_err(network_error("building the network"))?;
-        let mut optimiser = Optimiser::new(&task.optimiser, &mut network);
+        let mut optimiser = Optimiser::new(&task.optimiser, &mut network)
+            .map_err(network_error("building the optimiser"))?;
         let progress = match checkpoints.read(Kind::Last)? {
             Some(checkpoint) => {
                 let (progress, text) = resume(checkpoint, &mut network, &mut optimiser)?;
@@ -141,9 +142,15 @@ impl<'a> Trainer<'a> {
     /// Writes `checkpoint/last`.
     fn save(&mut self) -> Result<(), TrainError> {
         self.count_time();
+        let fetching = "fetching parameters and optimiser for a checkpoint";
+        let model = self.network.state().map_err(network_error(fetching))?;
+        let optimiser = self
+            .optimiser
+            .state(&mut self.network)
+            .map_err(network_error(fetching))?;
         self.checkpoints.write(&Checkpoint {
-            model: self.network.state(),
-            optimiser: self.optimiser.state(&mut self.network),
+            model,
+            optimiser,
             progress: self.progress.clone(),
         })?;
         self.saved = Instant::now();

@@ -43,7 +43,7 @@ pub fn speed(arch: &Arch, work: Work, batch: usize, steps: usize) -> Result<Spee
         .load(&init::random::state(arch, SEED))
         .map_err(failed)?;
     let settings = OptimiserSettings::of(OptimiserKind::Sgd, 0.0);
-    let mut optimiser = Optimiser::new(&settings, &mut network);
+    let mut optimiser = Optimiser::new(&settings, &mut network).map_err(failed)?;
     // Neither constant nor random: the same on every machine, with a mean near zero.
     let pixels: Vec<f32> = (0..batch * arch.input().len())
         .map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0)
@@ -61,7 +61,7 @@ pub fn speed(arch: &Arch, work: Work, batch: usize, steps: usize) -> Result<Spee
                 network
                     .train_step(&images, &labels, &StepOptions::default())
                     .map_err(failed)?;
-                optimiser.step(&mut network, LR);
+                optimiser.step(&mut network, LR).map_err(failed)?;
             }
             Work::Evaluate => {
                 network.forward(&images, Mode::Eval).map_err(failed)?;

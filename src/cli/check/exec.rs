@@ -113,16 +113,20 @@ fn compare(name: &str, reference: &Reference) -> anyhow::Result<Worst> {
         error: (step.loss - expected).abs() / expected.abs(),
         allowed: LOSS.max(TIMES_TORCH * torch.loss),
     });
-    gradients(&network, reference, &mut worst)?;
+    gradients(&mut network, reference, &mut worst)?;
     Ok(worst)
 }
 
-fn gradients(network: &Network, reference: &Reference, worst: &mut Worst) -> anyhow::Result<()> {
+fn gradients(
+    network: &mut Network,
+    reference: &Reference,
+    worst: &mut Worst,
+) -> anyhow::Result<()> {
     let expected = &reference.train.grads;
     let whole: f64 = expected.values().map(|g| g.norm * g.norm).sum();
     let floor = 1e-6 * whole.sqrt();
     let allowed = GRADIENT.max(TIMES_TORCH * reference.torch_f32.grad_norm);
-    let gradients = network.gradients();
+    let gradients = network.gradients()?;
     anyhow::ensure!(
         gradients.len() == expected.len(),
         "{} gradients instead of {}",

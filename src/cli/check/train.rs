@@ -100,7 +100,7 @@ fn compare(reference: &Reference) -> anyhow::Result<Worst> {
     network.load(&fill::state(&arch))?;
     let mut worst = Worst::default();
     steps(&mut network, reference, &mut worst)?;
-    after(&network, reference, &mut worst)?;
+    after(&mut network, reference, &mut worst)?;
 
     let batch = reference.eval.logits.len();
     let pixels = fill::images("input", batch, reference.image_size);
@@ -120,7 +120,7 @@ fn steps(network: &mut Network, reference: &Reference, worst: &mut Worst) -> any
         OptimiserKind::AdamW => ADAMW,
     };
     let settings = OptimiserSettings::of(reference.optimiser, weight_decay);
-    let mut optimiser = Optimiser::new(&settings, network);
+    let mut optimiser = Optimiser::new(&settings, network)?;
     let Reference { batch, steps, .. } = *reference;
     anyhow::ensure!(
         reference.loss.len() == steps && reference.grad_norm.len() == steps,
@@ -135,8 +135,8 @@ fn steps(network: &mut Network, reference: &Reference, worst: &mut Worst) -> any
         };
         let labels = fill::labels(batch, step);
         let output = network.train_step(&images, &labels, &StepOptions::default())?;
-        let norm = optimiser.clip(network, MAX_GRAD_NORM);
-        optimiser.step(network, lr);
+        let norm = network.clip_gradients(MAX_GRAD_NORM)?;
+        optimiser.step(network, lr)?;
         let relative = |got: f64, expected: f64| (got - expected).abs() / expected.abs();
         worst.see(Measure {
             what: format!("loss of step {}", step + 1),
@@ -153,8 +153,8 @@ fn steps(network: &mut Network, reference: &Reference, worst: &mut Worst) -> any
 }
 
 /// Compares parameters and running statistics with those of the reference.
-fn after(network: &Network, reference: &Reference, worst: &mut Worst) -> anyhow::Result<()> {
-    let state = network.state();
+fn after(network: &mut Network, reference: &Reference, worst: &mut Worst) -> anyhow::Result<()> {
+    let state = network.state()?;
     let floats: Vec<_> = state
         .iter()
         .filter_map(|(name, tensor)| Some((name, tensor.floats()?)))

@@ -79,6 +79,8 @@ pub struct Averages {
     pub cols: Vec<Range<usize>>,
     /// What sums are divided by; none divides by the rectangle's area.
     pub divisor: Option<usize>,
+    /// The window, if its size is fixed.
+    pub fixed: Option<Window>,
 }
 
 impl Averages {
@@ -101,6 +103,7 @@ impl Averages {
             rows: ranges(0),
             cols: ranges(1),
             divisor: Some(window.taps()),
+            fixed: Some(*window),
         }
     }
 
@@ -117,6 +120,7 @@ impl Averages {
             rows: ranges(0),
             cols: ranges(1),
             divisor: None,
+            fixed: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A window that slides over an image: sizes and positions, shared by convolutions and pools.
 
 /// Sizes of a sliding window, per sample. Pairs are `[height, width]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     pub input: [usize; 2],
     pub output: [usize; 2],

@@ -1,6 +1,7 @@
 //! ReLU and GELU on their own.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::{activation, batch_norm};
 use crate::nn::network::Buffer;
@@ -36,6 +37,13 @@ impl Layer for Relu {
         batch_norm::mask(&mut gradient, kept.output);
         [Some(gradient), None]
     }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::activation::Activation {
+            kernel: "relu",
+            from_output: true,
+        }))
+    }
 }
 
 /// The exact GELU.
@@ -68,5 +76,12 @@ impl Layer for Gelu {
     ) -> InputGradients {
         activation::gelu_backward(kept.input, &mut gradient);
         [Some(gradient), None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::activation::Activation {
+            kernel: "gelu",
+            from_output: false,
+        }))
     }
 }

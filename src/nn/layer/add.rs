@@ -1,6 +1,7 @@
 //! The sum of two branches.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
 use crate::nn::network::Buffer;
@@ -35,5 +36,9 @@ impl Layer for Add {
             copy
         });
         [copy, Some(gradient)]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::add::Add))
     }
 }

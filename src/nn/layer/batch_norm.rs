@@ -1,6 +1,7 @@
 //! Batch normalisation, together with the residual sum and the ReLU behind it.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::batch_norm::{self, Affine, InputGradient, Moments};
 use crate::nn::kernel::rows;
@@ -151,5 +152,16 @@ impl Layer for BatchNorm {
         }
         factors.in_place(kept.input, &mut gradient);
         [Some(gradient), None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::batch_norm::BatchNorm {
+            path: self.path.clone(),
+            tensors: self.tensors,
+            channels: self.channels,
+            eps: self.eps,
+            momentum: self.momentum,
+            relu: self.relu,
+        }))
     }
 }

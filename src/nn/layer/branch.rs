@@ -4,6 +4,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
 use crate::nn::network::{Buffer, Mode, TensorIndex};
@@ -109,5 +110,13 @@ impl Layer for Branch {
             None
         };
         [Some(dh), residual]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::branch::Branch {
+            scale: self.scale,
+            channels: self.channels,
+            drop: self.drop,
+        }))
     }
 }

@@ -1,6 +1,7 @@
 //! Convolutions.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::conv::Conv;
 use crate::nn::kernel::window::Window;
@@ -87,5 +88,21 @@ impl Layer for Conv2d {
         });
         cx.pool.give(gradient);
         [dx, None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(match &self.method {
+            Method::Patches(conv) => Box::new(cuda::layer::conv::Conv2d {
+                conv: *conv,
+                weight: self.weight,
+                bias: self.bias,
+            }),
+            Method::Depthwise { window, channels } => Box::new(cuda::layer::conv::Depthwise {
+                window: *window,
+                channels: *channels,
+                weight: self.weight,
+                bias: self.bias,
+            }),
+        })
     }
 }

@@ -3,6 +3,7 @@
 use rand::Rng;
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::network::{Buffer, Mode};
 
@@ -57,5 +58,9 @@ impl Layer for Dropout {
     ) -> InputGradients {
         self.apply(&mut gradient);
         [Some(gradient), None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::dropout::Dropout { p: self.p }))
     }
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::network::Buffer;
 
@@ -39,6 +40,13 @@ impl Layer for FlattenImage {
         transpose(&gradient, self.channels, self.pixels, &mut dx);
         cx.pool.give(gradient);
         [Some(dx), None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::flatten::FlattenImage {
+            pixels: self.pixels,
+            channels: self.channels,
+        }))
     }
 }
 

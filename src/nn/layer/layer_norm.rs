@@ -1,6 +1,7 @@
 //! Layer normalisation over the channels of every position.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::{layer_norm, rows};
 use crate::nn::network::{Buffer, TensorIndex};
@@ -51,5 +52,13 @@ impl Layer for LayerNorm {
         rows::add_f64(cx.tensors.grad_mut(self.tensors + 1), &db);
         cx.pool.give(gradient);
         [Some(dx), None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::layer_norm::LayerNorm {
+            tensors: self.tensors,
+            channels: self.channels,
+            eps: self.eps,
+        }))
     }
 }

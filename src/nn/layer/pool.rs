@@ -1,6 +1,7 @@
 //! Pooling layers.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::pool::{self, Averages};
 use crate::nn::kernel::window::Window;
@@ -49,6 +50,13 @@ impl Layer for MaxPool {
         cx.pool.give(gradient);
         [Some(dx), None]
     }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::pool::MaxPool {
+            window: self.window,
+            channels: self.channels,
+        }))
+    }
 }
 
 pub struct AvgPool {
@@ -83,5 +91,19 @@ impl Layer for AvgPool {
         self.averages.backward(self.channels, &gradient, &mut dx);
         cx.pool.give(gradient);
         [Some(dx), None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        let reach = match self.averages.fixed {
+            Some(window) => cuda::layer::pool::Reach::Window(window),
+            None => cuda::layer::pool::Reach::Adaptive {
+                input: self.averages.input,
+                output: [self.averages.rows.len(), self.averages.cols.len()],
+            },
+        };
+        Some(Box::new(cuda::layer::pool::AvgPool {
+            reach,
+            channels: self.channels,
+        }))
     }
 }

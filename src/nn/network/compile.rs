@@ -85,6 +85,7 @@ impl Compiler<'_> {
         self.once.push(once);
         self.steps.push(Step {
             layer,
+            name: name(node),
             inputs,
             output,
             has_parameters: parameters,
@@ -305,6 +306,14 @@ fn pool_window(pool: &arch::Pool, input: Shape, output: Shape) -> Window {
         padding: pool.padding,
         dilation: [1, 1],
     }
+}
+
+/// A node in words: its path, or its op where it has none.
+fn name(node: &Node) -> String {
+    if node.path.is_empty() {
+        return node.op.word().to_owned();
+    }
+    node.path.clone()
 }
 
 /// The name of a node's random stream: the path alone may be shared.

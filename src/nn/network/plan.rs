@@ -11,6 +11,8 @@ pub type ValueId = usize;
 /// One step: a layer, what it reads and what it writes.
 pub struct Step {
     pub layer: Box<dyn Layer>,
+    /// The node's path, or its op where it has none.
+    pub name: String,
     /// Up to two values.
     pub inputs: Vec<ValueId>,
     pub output: ValueId,

@@ -24,9 +24,6 @@ struct Entry {
 /// A parameter to be changed, in the executor's layout.
 #[derive(Debug)]
 pub struct ParamMut<'a> {
-    /// torchvision's name.
-    pub name: &'a str,
-    pub role: TensorRole,
     pub value: &'a mut [f32],
     /// Same order of values as `value`.
     pub grad: &'a mut [f32],
@@ -97,8 +94,6 @@ impl Tensors {
             .iter_mut()
             .filter(|e| e.role.is_parameter())
             .map(|e| ParamMut {
-                name: &e.name,
-                role: e.role,
                 value: &mut e.value,
                 grad: &mut e.grad,
             })
@@ -125,22 +120,30 @@ impl Tensors {
             .collect()
     }
 
-    /// Values as they lie in memory beside a parameter, as a tensor in PyTorch's shape and layout.
-    /// None if there is no such parameter or the length is another.
-    pub fn to_torch(&self, name: &str, values: &[f32]) -> Option<Tensor> {
-        let entry = self.entries.iter().find(|e| e.name == name)?;
-        (entry.value.len() == values.len()).then(|| entry.unpacked(values))
+    /// The indices of the parameters.
+    pub fn parameters(&self) -> impl Iterator<Item = TensorIndex> {
+        let is_parameter = |(_, e): &(usize, &Entry)| e.role.is_parameter();
+        let entries = self.entries.iter().enumerate();
+        entries.filter(is_parameter).map(|(i, _)| i)
     }
 
-    /// The way back: None if there is no such parameter or the shape is another.
-    pub fn packed_from_torch(&self, name: &str, tensor: &Tensor) -> Option<Vec<f32>> {
-        let entry = self.entries.iter().find(|e| e.name == name)?;
+    /// Values as they lie in memory beside a tensor, by its name and as a tensor in PyTorch's shape and
+    /// layout.
+    pub fn named_unpacked(&self, i: TensorIndex, values: &[f32]) -> (String, Tensor) {
+        let entry = &self.entries[i];
+        (entry.name.clone(), entry.unpacked(values))
+    }
+
+    /// The way back, with the tensor's index: None if there is no such tensor or the shape is another.
+    pub fn packed(&self, name: &str, tensor: &Tensor) -> Option<(TensorIndex, Vec<f32>)> {
+        let i = self.entries.iter().position(|e| e.name == name)?;
+        let entry = &self.entries[i];
         if entry.shape != tensor.shape {
             return None;
         }
         let mut packed = vec![0.0; tensor.len()];
         entry.packing.pack(tensor.floats()?, &mut packed);
-        Some(packed)
+        Some((i, packed))
     }
 
     /// Takes over all values; names, shapes and kinds must be exactly this network's. Nothing changes

@@ -1,12 +1,13 @@
 //! Whole networks: gradients against finite differences, modes, threads, memory.
 
 mod gradients;
-mod nets;
+pub mod nets;
 mod state;
 mod threads;
 
 use super::*;
 use crate::nn::kernel::testing::{assert_near, numbers};
+use crate::nn::state::Tensor;
 use nets::{
     all_kinds, identity_with_drop, residual, start, transformer_like, vision_transformer, windows,
 };
@@ -46,17 +47,17 @@ fn running_statistics_follow_the_batch_only_in_training() {
     let mut network = start(&arch);
     let (pixels, _) = batch(&arch, 4);
     let images = images(&pixels, 4);
-    let before = network.state();
+    let before = network.state().unwrap();
     network.forward(&images, Mode::Eval).unwrap();
     let own = network
         .forward(&images, Mode::BatchStatistics)
         .unwrap()
         .to_vec();
-    assert_eq!(network.state(), before);
+    assert_eq!(network.state().unwrap(), before);
     assert_eq!(network.forward(&images, Mode::Train).unwrap(), own);
 
     // The first batch norm reads a 1x1 convolution, so its statistics are easily found.
-    let state = network.state();
+    let state = network.state().unwrap();
     let weight = before.get("stem.weight").unwrap().floats().unwrap();
     let (mut mean, mut square) = (0.0, 0.0);
     let count = pixels.len() / 3;
@@ -139,7 +140,7 @@ fn inference_holds_less_memory_and_steps_do_not_pile_it_up() {
     let mut network = start(&arch);
     network.forward(&images, Mode::Eval).unwrap();
     let inference = network.buffer_bytes();
-    let activations: usize = network.plan.lengths.iter().sum();
+    let activations: usize = Plan::new(&arch).unwrap().lengths.iter().sum();
     assert!(inference < 2 * activations * 4 / 3, "{inference} bytes");
 
     let mut step = || {

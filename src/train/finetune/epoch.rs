@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Flow, Trainer};
+use super::{Flow, Trainer, network_error};
 use crate::nn::Mode;
 use crate::train::diagnose::culprit_in_state;
 use crate::train::evaluate::evaluate_with;
@@ -112,11 +112,15 @@ impl Trainer<'_> {
 
     fn report(&mut self, split: Split, metrics: Metrics) -> Result<(), TrainError> {
         if !metrics.loss.is_finite() {
+            let state = self
+                .network
+                .state()
+                .map_err(network_error("looking for what broke"))?;
             let error = TrainError::EvaluationNotFinite {
                 split,
                 epoch: self.progress.epoch + 1,
                 loss: metrics.loss,
-                culprit: culprit_in_state(&self.network.state()),
+                culprit: culprit_in_state(&state),
             };
             self.note(error.to_string());
             return Err(error);

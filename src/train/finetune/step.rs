@@ -55,13 +55,16 @@ impl Trainer<'_> {
             .train_step(&images, &batch.labels, &options)
             .map_err(network_error("training the network"))?;
         let grad_norm = self
-            .optimiser
-            .clip(&mut self.network, self.task.clip.unwrap_or(f64::INFINITY));
+            .network
+            .clip_gradients(self.task.clip.unwrap_or(f64::INFINITY))
+            .map_err(network_error("measuring the gradient"))?;
         if !(output.loss.is_finite() && grad_norm.is_finite()) {
             return Err(self.give_up(step, output.loss, grad_norm));
         }
         let lr = self.schedule.lr(self.progress.epoch);
-        self.optimiser.step(&mut self.network, lr);
+        self.optimiser
+            .step(&mut self.network, lr)
+            .map_err(network_error("changing the parameters"))?;
         self.progress.step = step;
         self.progress.batch += 1;
         self.count(&StepResult {
@@ -86,12 +89,16 @@ impl Trainer<'_> {
 
     /// Says where the numbers broke. Nothing is written over: the checkpoints are from before.
     fn give_up(&mut self, step: u64, loss: f64, grad_norm: f64) -> TrainError {
+        let culprit = match culprit(&mut self.network) {
+            Ok(culprit) => culprit,
+            Err(error) => return network_error("looking for what broke")(error),
+        };
         let broken = NotFinite {
             step,
             epoch: self.progress.epoch + 1,
             loss,
             grad_norm,
-            culprit: culprit(&mut self.network),
+            culprit,
         };
         self.tell();
         self.note(broken.to_string());

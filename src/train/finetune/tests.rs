@@ -106,7 +106,7 @@ fn tiny() -> Arch {
 
 /// Something like a random start: a fixed wave, so that no two filters are alike.
 fn start(arch: &Arch) -> StateDict {
-    let mut state = Network::new(arch).unwrap().state();
+    let mut state = Network::new(arch).unwrap().state().unwrap();
     for (name, tensor) in state.iter_mut() {
         if name.ends_with("conv.weight") || name.ends_with("fc.weight") {
             for (i, value) in tensor.floats_mut().unwrap().iter_mut().enumerate() {

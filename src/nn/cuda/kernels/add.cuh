@@ -33,6 +33,19 @@ __device__ void bias_add(const T* x, const float* bias, T* y, unsigned rows, uns
     });
 }
 
+// y += x: a gradient that was computed in bfloat16, added to the float one.
+extern "C" __global__ void __launch_bounds__(THREADS) add_bf16_to_f32(const bf16* x, float* y, size_t count) {
+    for_each_value<STREAM<float>>(count, [&](auto lanes, size_t at) {
+        constexpr unsigned N = decltype(lanes)::count;
+        Floats<N> sum = load<N>(y + at), other = load<N>(x + at);
+#pragma unroll
+        for (unsigned j = 0; j < N; j++) {
+            sum[j] += other[j];
+        }
+        store<N>(y + at, sum);
+    });
+}
+
 EXPORT(add, (const T* a, const T* b, T* y, size_t count), (a, b, y, count))
 EXPORT(bias_add, (const T* x, const float* bias, T* y, unsigned rows, unsigned channels),
        (x, bias, y, rows, channels))

@@ -18,7 +18,7 @@ const DRAW: Draw = Draw {
 pub fn start(arch: &Arch) -> Network {
     use TensorRole::{BatchCount, OffsetCoordinates, OffsetIndex};
     let mut network = Network::new(arch).unwrap();
-    let new = network.state();
+    let new = network.state().unwrap();
     let state: StateDict = arch
         .tensors()
         .iter()

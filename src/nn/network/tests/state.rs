@@ -6,10 +6,10 @@ use crate::arch::{Builder, Draw, Linear, Op, Scheme, Shape};
 #[test]
 fn what_was_loaded_comes_out_again_in_the_same_order() {
     for arch in small_networks() {
-        let state = start(&arch).state();
+        let state = start(&arch).state().unwrap();
         let mut network = Network::new(&arch).unwrap();
         network.load(&state).unwrap();
-        assert_eq!(network.state(), state);
+        assert_eq!(network.state().unwrap(), state);
         let names: Vec<&str> = state.iter().map(|(name, _)| name).collect();
         let expected: Vec<&str> = arch.tensors().iter().map(|t| t.name.as_str()).collect();
         assert_eq!(names, expected);
@@ -23,7 +23,7 @@ fn what_was_loaded_comes_out_again_in_the_same_order() {
 fn a_foreign_state_is_refused_by_name_and_changes_nothing() {
     let arch = residual();
     let mut network = start(&arch);
-    let before = network.state();
+    let before = network.state().unwrap();
     let mut state: StateDict = before
         .iter()
         .filter(|(name, _)| !name.starts_with("stem"))
@@ -33,7 +33,7 @@ fn a_foreign_state_is_refused_by_name_and_changes_nothing() {
     state.insert("extra\u{1b}[2J", Tensor::count(1));
     state.insert("bn.num_batches_tracked", Tensor::new(vec![], vec![1.0]));
     let error = network.load(&state).unwrap_err();
-    assert_eq!(network.state(), before);
+    assert_eq!(network.state().unwrap(), before);
     let NnError::Mismatch { mismatch, .. } = &error else {
         panic!("{error}");
     };

@@ -13,7 +13,8 @@ fn train(arch: &Arch, size: usize, threads: usize) -> (f64, Vec<f32>, StateDict,
         network.train_step(&images, &labels, &seeded(1)).unwrap();
         let step = network.train_step(&images, &labels, &seeded(2)).unwrap();
         let logits = network.forward(&images, Mode::Eval).unwrap().to_vec();
-        (step.loss, logits, network.gradients(), network.state())
+        let gradients = network.gradients().unwrap();
+        (step.loss, logits, gradients, network.state().unwrap())
     })
 }
 

@@ -1,0 +1,185 @@
+//! Layers on a device: what one step does forward and backward, as launches of kernels.
+//!
+//! A layer holds sizes only. What it needs for its way back it hands over with [`Context::save`].
+
+pub mod activation;
+pub mod add;
+pub mod batch_norm;
+pub mod branch;
+pub mod columns;
+pub mod conv;
+pub mod dropout;
+pub mod flatten;
+pub mod layer_norm;
+pub mod pool;
+
+use super::argument::Argument;
+use super::driver::{Address, Driver, Launch};
+use super::grid;
+use super::memory::{Buffer, Memory, View};
+use super::tensors::DeviceTensors;
+use crate::nn::device::{DeviceError, Precision};
+use crate::nn::error::NnError;
+use crate::nn::network::{Mode, TensorIndex};
+
+/// What a layer works with besides its inputs.
+pub struct Context<'a> {
+    pub mode: Mode,
+    /// Samples; one in a step that no image reaches.
+    pub batch: usize,
+    /// Of activations.
+    pub precision: Precision,
+    /// None if nothing is dropped.
+    pub random: Option<Random>,
+    /// Number of the step in the plan, which names its random stream.
+    pub step: u32,
+    pub tensors: &'a DeviceTensors,
+    pub memory: &'a mut Memory,
+    pub driver: &'a mut dyn Driver,
+    /// What the current step saved.
+    pub saved: Vec<Buffer>,
+}
+
+/// Where random numbers come from (random.cuh).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Random {
+    pub seed: u64,
+    /// Where the number of the training step lies, in 64 bits.
+    pub step: Address,
+}
+
+/// What a layer finds again going backward.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// If its processor's counterpart keeps it.
+    pub input: Option<View>,
+    /// Likewise.
+    pub output: Option<View>,
+    /// What it saved going forward, in order.
+    pub saved: &'a [Buffer],
+}
+
+impl Kept<'_> {
+    /// The input, for a layer that keeps it.
+    fn input(&self) -> View {
+        self.input.expect("the plan keeps the input of this layer")
+    }
+
+    /// The output, for a layer that keeps it.
+    fn output(&self) -> View {
+        self.output
+            .expect("the plan keeps the output of this layer")
+    }
+}
+
+/// Gradients of a layer's inputs in order, as far as they were wanted.
+pub type InputGradients = Vec<Option<Buffer>>;
+
+/// One step on a device.
+pub trait Layer: Send {
+    /// Writes every value of `output`.
+    ///
+    /// # Errors
+    /// If the batch is too small for batch statistics, or the device fails.
+    fn forward(&self, cx: &mut Context<'_>, inputs: &[View], output: View) -> Result<(), NnError>;
+
+    /// Adds the gradients of the layer's parameters to those in `cx` and returns those of the inputs
+    /// that are `wanted`, a flag for each. The output's gradient is the layer's to reuse or give back.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn backward(
+        &self,
+        cx: &mut Context<'_>,
+        kept: Kept<'_>,
+        gradient: Buffer,
+        wanted: &[bool],
+    ) -> Result<InputGradients, NnError>;
+
+    /// The batch counter that a training step moves on.
+    fn counter(&self) -> Option<TensorIndex> {
+        None
+    }
+}
+
+impl Context<'_> {
+    /// A buffer for activations.
+    pub fn take(&mut self, values: usize) -> Result<Buffer, DeviceError> {
+        self.memory.take(self.driver, values, self.precision)
+    }
+
+    /// A buffer of 32-bit floats.
+    pub fn floats(&mut self, values: usize) -> Result<Buffer, DeviceError> {
+        self.memory.take(self.driver, values, Precision::F32)
+    }
+
+    pub fn give(&mut self, buffer: Buffer) {
+        self.memory.give(buffer);
+    }
+
+    /// Keeps a buffer for the way back.
+    pub fn save(&mut self, buffer: Buffer) {
+        self.saved.push(buffer);
+    }
+
+    /// Launches a kernel that has one form, in blocks of the usual size.
+    pub fn launch(
+        &mut self,
+        kernel: &str,
+        grid: [u32; 3],
+        arguments: &[Argument],
+    ) -> Result<(), DeviceError> {
+        self.driver.launch(&Launch {
+            kernel,
+            grid,
+            block: grid::BLOCK,
+            arguments,
+        })
+    }
+
+    /// Launches a kernel in its form for the activations' precision.
+    pub fn launch_typed(
+        &mut self,
+        kernel: &str,
+        grid: [u32; 3],
+        arguments: &[Argument],
+    ) -> Result<(), DeviceError> {
+        let kernel = format!("{kernel}_{}", self.precision);
+        self.launch(&kernel, grid, arguments)
+    }
+
+    /// Launches a kernel that adds up partial sums over columns, in blocks of its size.
+    pub fn launch_totals(
+        &mut self,
+        kernel: &str,
+        columns: usize,
+        arguments: &[Argument],
+    ) -> Result<(), DeviceError> {
+        self.driver.launch(&Launch {
+            kernel,
+            grid: grid::totals(columns),
+            block: grid::WIDE_BLOCK,
+            arguments,
+        })
+    }
+
+    /// A copy of activations.
+    pub fn copied(&mut self, from: View) -> Result<Buffer, DeviceError> {
+        let copy = self.take(from.values)?;
+        let bytes = from.values * self.precision.bytes();
+        self.driver.copy(from.address, copy.address(), bytes)?;
+        Ok(copy)
+    }
+}
+
+impl From<View> for Argument {
+    fn from(view: View) -> Self {
+        Self::Address(view.address)
+    }
+}
+
+impl From<&Buffer> for Argument {
+    fn from(buffer: &Buffer) -> Self {
+        Self::Address(buffer.address())
+    }
+}
