@@ -2,10 +2,12 @@
 //!
 //! Exit codes: 0 good, 1 the work failed, 2 bad usage (clap's own).
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::nn::{self, Device, Placement, Precision};
 use crate::setup;
 
 mod arch;
@@ -33,15 +35,24 @@ struct Cli {
     command: Option<Command>,
 }
 
+/// The device that is chosen for the user.
+const AUTO: &str = "auto";
+
 /// Options that mean the same everywhere.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
     /// Print JSON instead of tables: one document, or one line per item for streams
     #[arg(long, global = true)]
     pub json: bool,
-    /// Where to compute: auto or cpu
+    /// Where networks run: auto (a GPU if there is one), cpu or cuda:N
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
+    /// How activations are stored: f32, or bf16 on a GPU
+    #[arg(long, global = true, default_value = "f32", value_name = "TYPE")]
+    pub dtype: Precision,
+    /// Folder to look for NVIDIA's libraries in before anywhere else
+    #[arg(long, global = true, value_name = "FOLDER", hide_short_help = true)]
+    pub cuda_libs: Option<PathBuf>,
     /// Number of CPU threads (default: all cores)
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<usize>,
@@ -54,20 +65,37 @@ pub struct Common {
 }
 
 impl Common {
-    /// Refuses devices that this build cannot compute on.
+    /// Refuses devices that are not there. What `auto` is only matters to those who ask.
     fn check_device(&self) -> anyhow::Result<()> {
-        match self.device.as_str() {
-            "auto" | "cpu" => Ok(()),
-            other => anyhow::bail!(
-                "this build computes on the CPU only: --device takes auto or cpu, not \"{other}\""
-            ),
+        if let Some(folder) = &self.cuda_libs {
+            nn::look_for_libraries_in(folder);
         }
+        if self.device != AUTO {
+            self.device.parse::<Device>()?.check()?;
+        }
+        Ok(())
+    }
+
+    /// Where and how networks run.
+    ///
+    /// # Errors
+    /// If `--device` names none, or one that cannot compute in `--dtype`.
+    pub fn placement(&self) -> anyhow::Result<Placement> {
+        let device = match self.device.as_str() {
+            AUTO => Device::auto(),
+            word => word.parse()?,
+        };
+        Ok(Placement::new(device, self.dtype)?)
     }
 
     /// The same options for a child process.
     #[must_use]
     pub fn for_children(&self) -> Vec<String> {
         let mut arguments = vec!["--device".to_owned(), self.device.clone()];
+        arguments.extend(["--dtype".to_owned(), self.dtype.to_string()]);
+        if let Some(folder) = &self.cuda_libs {
+            arguments.extend(["--cuda-libs".to_owned(), folder.display().to_string()]);
+        }
         if let Some(threads) = self.threads {
             arguments.extend(["--threads".to_owned(), threads.to_string()]);
         }

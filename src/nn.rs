@@ -16,7 +16,10 @@ mod pickle;
 mod state;
 mod update;
 
-pub use device::{Device, DeviceError, Placement, Precision, UnknownDevice};
+pub use device::{
+    Device, DeviceError, Placement, Precision, UnknownDevice, UnknownPrecision,
+    look_for_libraries_in,
+};
 pub use error::{Mismatch, NnError};
 pub use kernel::loss::predicted;
 pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput};

@@ -29,7 +29,7 @@ struct NetworkArgs {
     /// Images in a batch
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Steps that are timed, after one that is not
+    /// Steps that are timed, after a few that are not
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
 }
@@ -41,7 +41,7 @@ struct Answer<'a> {
     batch: u32,
     image: usize,
     threads: usize,
-    device: &'static str,
+    device: String,
     dtype: &'static str,
     images_per_s: ImagesPerS,
     /// Timed steps.
@@ -70,10 +70,17 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
         What::Eval(args) => (Work::Evaluate, args),
     };
     let arch = args.network.build()?;
+    let placement = common.placement()?;
     let Speed {
         mut seconds,
         buffer_bytes,
-    } = speed(&arch, work, args.batch as usize, args.steps as usize)?;
+    } = speed(
+        &arch,
+        placement,
+        work,
+        args.batch as usize,
+        args.steps as usize,
+    )?;
     seconds.sort_by(f64::total_cmp);
     let per_s = |s: f64| f64::from(args.batch) / s;
     let answer = Answer {
@@ -81,8 +88,8 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
         batch: args.batch,
         image: args.network.image(),
         threads: rayon::current_num_threads(),
-        device: "cpu",
-        dtype: "f32",
+        device: placement.device.to_string(),
+        dtype: placement.precision.word(),
         images_per_s: ImagesPerS {
             median: per_s(seconds[seconds.len() / 2]),
             min: per_s(seconds[seconds.len() - 1]),
@@ -99,8 +106,15 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     let gib = |bytes: f64| bytes / f64::from(1 << 30);
     let mut lines = vec![
         format!(
-            "{}, batch {}, {} x {}, {} threads, {} steps",
-            answer.arch, answer.batch, answer.image, answer.image, answer.threads, answer.runs
+            "{}, batch {}, {} x {}, {} {}, {} threads, {} steps",
+            answer.arch,
+            answer.batch,
+            answer.image,
+            answer.image,
+            answer.device,
+            answer.dtype,
+            answer.threads,
+            answer.runs
         ),
         format!(
             "images/s  best {:.1}   median {:.1}   worst {:.1}",

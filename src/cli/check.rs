@@ -98,8 +98,8 @@ struct Report {
 /// If the reference cannot be read, or any case fails or is missing.
 pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<()> {
     let cases = match &args.what {
-        What::Exec(r) => exec::cases(&r.path)?,
-        What::Train(r) => train::cases(&r.path)?,
+        What::Exec(r) => exec::cases(&r.path, common.placement()?)?,
+        What::Train(r) => train::cases(&r.path, common.placement()?)?,
         What::Init(r) => init::cases(&r.path)?,
         What::Graph(r) => graph::cases(&r.path)?,
         What::Ghn(r) => ghn::cases(&r.path)?,

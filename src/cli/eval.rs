@@ -110,7 +110,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     };
     let limit = args.images.map(|n| n as usize);
     let mut loader = EvalLoader::new(&data, split, &protocol, limit)?;
-    let mut network = Network::new(&arch)?;
+    let mut network = Network::on(&arch, common.placement()?)?;
     network.load(&state)?;
     let metrics = evaluated(&mut network, &mut loader, statistics)?;
     if common.json {

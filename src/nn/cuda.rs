@@ -34,38 +34,58 @@ pub use layer::Layer;
 use super::device::DeviceError;
 use driver::Driver;
 
+#[cfg(feature = "cuda")]
+mod at_hand {
+    //! GPUs of a build with CUDA.
+
+    use super::Driver;
+    use super::gpu::{self, Gpu};
+    use crate::nn::device::DeviceError;
+
+    pub fn open(number: usize) -> Result<Box<dyn Driver>, DeviceError> {
+        Ok(Box::new(Gpu::open(number)?))
+    }
+
+    pub use gpu::{names, usable};
+}
+
+#[cfg(not(feature = "cuda"))]
+mod at_hand {
+    //! There are no GPUs for a build without CUDA.
+
+    use super::Driver;
+    use crate::nn::device::DeviceError;
+
+    pub fn open(_number: usize) -> Result<Box<dyn Driver>, DeviceError> {
+        Err(DeviceError::NotBuilt)
+    }
+
+    pub fn names() -> Result<Vec<String>, DeviceError> {
+        Err(DeviceError::NotBuilt)
+    }
+
+    pub fn usable() -> bool {
+        false
+    }
+}
+
 /// The GPU of this number.
 ///
 /// # Errors
-/// [`DeviceError`]: no such GPU, or something that it needs is missing.
-#[cfg(feature = "cuda")]
+/// If there is none, or something that it needs is missing.
 pub fn open(number: usize) -> Result<Box<dyn Driver>, DeviceError> {
-    Ok(Box::new(gpu::Gpu::open(number)?))
-}
-
-/// There are no GPUs for a build without CUDA.
-///
-/// # Errors
-/// [`DeviceError::NotBuilt`].
-#[cfg(not(feature = "cuda"))]
-pub fn open(_number: usize) -> Result<Box<dyn Driver>, DeviceError> {
-    Err(DeviceError::NotBuilt)
+    at_hand::open(number)
 }
 
 /// The names of the GPUs at hand, in order.
 ///
 /// # Errors
-/// If there is no driver, or none that will do.
-#[cfg(feature = "cuda")]
+/// If this build has no CUDA, or there is no driver that will do.
 pub fn names() -> Result<Vec<String>, DeviceError> {
-    gpu::names()
+    at_hand::names()
 }
 
-/// None.
-///
-/// # Errors
-/// [`DeviceError::NotBuilt`].
-#[cfg(not(feature = "cuda"))]
-pub const fn names() -> Result<Vec<String>, DeviceError> {
-    Err(DeviceError::NotBuilt)
+/// Whether there is a GPU with all that is needed to run networks on it.
+pub fn usable() -> bool {
+    at_hand::usable()
 }

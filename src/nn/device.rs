@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use super::cuda;
+
 /// A device that networks run on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Device {
@@ -12,6 +14,38 @@ pub enum Device {
     Cpu,
     /// NVIDIA's GPU of this number.
     Cuda(usize),
+}
+
+impl Device {
+    /// The first GPU, if networks can run on it; else the CPU.
+    #[must_use]
+    pub fn auto() -> Self {
+        if cuda::usable() {
+            Self::Cuda(0)
+        } else {
+            Self::Cpu
+        }
+    }
+
+    /// Whether the device is there.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoSuchDevice`] with those that are, or why there is no GPU at all.
+    pub fn check(self) -> Result<(), DeviceError> {
+        let Self::Cuda(number) = self else {
+            return Ok(());
+        };
+        let names = cuda::names()?;
+        if number < names.len() {
+            return Ok(());
+        }
+        let gpus = names.iter().enumerate();
+        let gpus = gpus.map(|(i, name)| format!("{} {name}", Self::Cuda(i)));
+        Err(DeviceError::NoSuchDevice {
+            asked: self,
+            there: std::iter::once(Self::Cpu.to_string()).chain(gpus).collect(),
+        })
+    }
 }
 
 impl fmt::Display for Device {
@@ -77,11 +111,39 @@ impl fmt::Display for Precision {
     }
 }
 
+/// A word that names no precision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{}\" is no type of numbers here: give f32 or bf16", crate::text::Shown::new(.0))]
+pub struct UnknownPrecision(pub String);
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let all = [Self::F32, Self::Bf16];
+        let found = all.into_iter().find(|p| p.word() == word);
+        found.ok_or_else(|| UnknownPrecision(word.to_owned()))
+    }
+}
+
 /// Where and how a network runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
     pub device: Device,
     pub precision: Precision,
+}
+
+impl Placement {
+    /// A device with a precision that it computes in.
+    ///
+    /// # Errors
+    /// [`DeviceError::CpuPrecision`].
+    pub const fn new(device: Device, precision: Precision) -> Result<Self, DeviceError> {
+        match (device, precision) {
+            (Device::Cpu, Precision::Bf16) => Err(DeviceError::CpuPrecision),
+            _ => Ok(Self { device, precision }),
+        }
+    }
 }
 
 /// What can go wrong with a device.
@@ -131,7 +193,10 @@ pub fn look_for_libraries_in(folder: &Path) {
 }
 
 /// What [`look_for_libraries_in`] was told.
-#[cfg(feature = "cuda")]
+#[cfg_attr(
+    not(feature = "cuda"),
+    expect(dead_code, reason = "only GPUs need libraries")
+)]
 pub(super) fn named_folder() -> Option<&'static Path> {
     NAMED_FOLDER.get().map(PathBuf::as_path)
 }

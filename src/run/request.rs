@@ -29,6 +29,9 @@ pub struct Request {
     pub seed: u64,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// `f32` or `bf16`; older requests leave it out, and mean `f32`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub dtype: String,
     /// Threads of the worker.
     pub threads: usize,
     /// Version of hyperscope that wrote this.

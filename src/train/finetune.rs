@@ -82,8 +82,8 @@ impl<'a> Trainer<'a> {
             return Err(TrainError::BadTask(reason.to_owned()));
         }
         let checkpoints = Checkpoints::open(&task.checkpoints)?;
-        let mut network =
-            Network::new(&task.arch).map_err(network_error("building the network"))?;
+        let mut network = Network::on(&task.arch, task.placement)
+            .map_err(network_error("building the network"))?;
         let mut optimiser = Optimiser::new(&task.optimiser, &mut network)
             .map_err(network_error("building the optimiser"))?;
         let progress = match checkpoints.read(Kind::Last)? {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Optimiser, OptimiserKind, OptimiserSettings, TrainError};
 use crate::arch::Arch;
 use crate::init;
-use crate::nn::{Images, Mode, Network, StepOptions};
+use crate::nn::{Images, Mode, Network, Placement, StepOptions};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +28,25 @@ pub struct Speed {
 /// A learning rate that changes little: the numbers stay finite however long it is measured.
 const LR: f64 = 1e-4;
 const SEED: u64 = 0;
+/// Steps that are not timed: a GPU chooses its algorithms in the first and records the third.
+const WARM_UP: usize = 3;
 
-/// Times `steps` steps with batches of `batch` images, after one that warms up buffers and caches.
+/// Times `steps` steps with batches of `batch` images, after a few that warm up buffers and caches.
 ///
 /// # Errors
 /// If the network cannot run with such batches.
-pub fn speed(arch: &Arch, work: Work, batch: usize, steps: usize) -> Result<Speed, TrainError> {
+pub fn speed(
+    arch: &Arch,
+    placement: Placement,
+    work: Work,
+    batch: usize,
+    steps: usize,
+) -> Result<Speed, TrainError> {
     let failed = |source| TrainError::Network {
         doing: "timing the network",
         source,
     };
-    let mut network = Network::new(arch).map_err(failed)?;
+    let mut network = Network::on(arch, placement).map_err(failed)?;
     network
         .load(&init::random::state(arch, SEED))
         .map_err(failed)?;
@@ -54,7 +62,7 @@ pub fn speed(arch: &Arch, work: Work, batch: usize, steps: usize) -> Result<Spee
         batch,
     };
     let mut seconds = Vec::with_capacity(steps);
-    for step in 0..=steps {
+    for step in 0..WARM_UP + steps {
         let begun = Instant::now();
         match work {
             Work::Train => {
@@ -67,7 +75,7 @@ pub fn speed(arch: &Arch, work: Work, batch: usize, steps: usize) -> Result<Spee
                 network.forward(&images, Mode::Eval).map_err(failed)?;
             }
         }
-        if step > 0 {
+        if step >= WARM_UP {
             seconds.push(begun.elapsed().as_secs_f64());
         }
     }
@@ -86,7 +94,7 @@ mod tests {
     fn every_step_is_timed() {
         let arch = zoo::build("resnet18", &Options::for_images(10, 32)).unwrap();
         for work in [Work::Train, Work::Evaluate] {
-            let speed = speed(&arch, work, 2, 3).unwrap();
+            let speed = speed(&arch, Placement::default(), work, 2, 3).unwrap();
             assert_eq!(speed.seconds.len(), 3);
             assert!(speed.seconds.iter().all(|s| *s > 0.0) && speed.buffer_bytes > 0);
         }

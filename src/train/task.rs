@@ -6,11 +6,13 @@ use super::optim::OptimiserSettings;
 use super::{Best, LastMetrics};
 use crate::arch::Arch;
 use crate::data::{EvalLoader, TrainLoader};
-use crate::nn::StateDict;
+use crate::nn::{Placement, StateDict};
 
 /// A training run, ready to begin.
 pub struct Task {
     pub arch: Arch,
+    /// Where and how the network runs.
+    pub placement: Placement,
     /// The parameters to begin with, complete, buffers included. Not needed, hence `None`, when
     /// [`Task::checkpoints`] holds a checkpoint: the run then goes on from there.
     pub start: Option<StateDict>,

@@ -11,7 +11,7 @@ use super::Case;
 use super::fill;
 use super::measure::{Measure, Worst};
 use crate::arch::zoo;
-use crate::nn::{Images, Network, StepOptions};
+use crate::nn::{Images, Network, Placement, StepOptions};
 use crate::train::{Optimiser, OptimiserKind, OptimiserSettings};
 
 /// What the reference says about one case, such as `resnet18:sgd:5`.
@@ -72,7 +72,7 @@ const PROJECTION: f64 = 4.0;
 ///
 /// # Errors
 /// If the reference cannot be read.
-pub fn cases(path: &Path) -> anyhow::Result<Vec<Case>> {
+pub fn cases(path: &Path, placement: Placement) -> anyhow::Result<Vec<Case>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the reference {}", path.display()))?;
     let table: BTreeMap<String, Reference> = serde_json::from_str(&text)
@@ -81,7 +81,8 @@ pub fn cases(path: &Path) -> anyhow::Result<Vec<Case>> {
         if !zoo::names().any(|n| n == reference.arch) {
             return Case::missing(name, "not in the zoo");
         }
-        compare(reference).map_or_else(|e| Case::failed(name, &e), |worst| worst.into_case(name))
+        compare(reference, placement)
+            .map_or_else(|e| Case::failed(name, &e), |worst| worst.into_case(name))
     };
     Ok(table.iter().map(case).collect())
 }
@@ -90,13 +91,13 @@ const fn allowed(torch: f64) -> f64 {
     LEAST.max(TIMES_TORCH * torch)
 }
 
-fn compare(reference: &Reference) -> anyhow::Result<Worst> {
+fn compare(reference: &Reference, placement: Placement) -> anyhow::Result<Worst> {
     let options = zoo::Options {
         side: reference.image_size,
         ..zoo::Options::default()
     };
     let arch = zoo::build(&reference.arch, &options)?;
-    let mut network = Network::new(&arch)?;
+    let mut network = Network::on(&arch, placement)?;
     network.load(&fill::state(&arch))?;
     let mut worst = Worst::default();
     steps(&mut network, reference, &mut worst)?;

@@ -24,7 +24,7 @@ const CLIP: f64 = 5.0;
 /// # Errors
 /// For an unknown architecture, data that cannot be read or used so, a GHN that is not there.
 pub fn request(common: &Common, args: &FinetuneArgs, home: &Home) -> anyhow::Result<Request> {
-    check_device(&common.device)?;
+    let placement = common.placement()?;
     let config = home.config()?;
     let start: Start = args.init.parse().context("reading --init")?;
     let data = data::open(&args.data, &config.data).context("opening the data set")?;
@@ -43,7 +43,8 @@ pub fn request(common: &Common, args: &FinetuneArgs, home: &Home) -> anyhow::Res
         init: init_text(&start, &args.init)?,
         name: args.name.clone().unwrap_or_default(),
         seed: common.seed,
-        device: "cpu".to_owned(),
+        device: placement.device.to_string(),
+        dtype: placement.precision.to_string(),
         threads: rayon::current_num_threads(),
         command: std::env::args().collect(),
         ghn: ghn(args, &start, common.seed)?,
@@ -67,14 +68,6 @@ pub fn protocol(request: &Request) -> Protocol {
         seed: request.seed,
         augment: request.data.augment,
     }
-}
-
-fn check_device(device: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        matches!(device, "auto" | "cpu"),
-        "this build computes on the CPU only, so there is no device \"{device}\"; give --device cpu"
-    );
-    Ok(())
 }
 
 fn recipe(args: &FinetuneArgs) -> Recipe {

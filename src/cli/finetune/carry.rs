@@ -8,8 +8,8 @@ use crate::arch::Arch;
 use crate::arch::zoo::{self, Options};
 use crate::data::{self, DataSet, EvalLoader, Split, TrainLoader};
 use crate::init::{self, Post, Start};
-use crate::nn::StateDict;
-use crate::run::{Request, RunDir, Worker};
+use crate::nn::{Device, Placement, Precision, StateDict};
+use crate::run::{Home, Lease, Request, RunDir, Worker};
 use crate::train::optim::OptimiserSettings;
 use crate::train::{
     self, Checkpoints, Command, EpochSummary, Evaluation, Event, Kind, Loaders, OptimiserKind,
@@ -27,7 +27,10 @@ pub fn carry_out(mut worker: Worker, console: Option<&Console>) -> anyhow::Resul
         worker: &mut worker,
         console,
     };
-    let done = prepare(&dir, &mut both).and_then(|task| Ok(train::finetune(task, &mut both)?));
+    let done = prepare(&dir, &mut both).and_then(|task| {
+        let _lease = lease(task.placement)?;
+        Ok(train::finetune(task, &mut both)?)
+    });
     match &done {
         Ok(_) => worker.finish()?,
         Err(error) => worker.fail(&format!("{error:#}"))?,
@@ -61,6 +64,23 @@ impl Reporter for Both<'_> {
     }
 }
 
+/// Where the run's network runs.
+fn placement(request: &Request) -> anyhow::Result<Placement> {
+    let precision = match request.dtype.as_str() {
+        "" => Precision::F32,
+        word => word.parse()?,
+    };
+    Ok(Placement::new(request.device.parse()?, precision)?)
+}
+
+/// A GPU is used by one run at a time; the CPU is shared.
+fn lease(placement: Placement) -> anyhow::Result<Option<Lease>> {
+    match placement.device {
+        Device::Cpu => Ok(None),
+        gpu => Ok(Some(Lease::take(&Home::find()?, &gpu.to_string())?)),
+    }
+}
+
 /// Reads the images and makes the first parameters.
 fn prepare(dir: &RunDir, reporter: &mut dyn Reporter) -> anyhow::Result<Task> {
     let request = dir.request()?;
@@ -86,6 +106,7 @@ fn prepare(dir: &RunDir, reporter: &mut dyn Reporter) -> anyhow::Result<Task> {
     let kind: OptimiserKind = training.optimizer.parse().context("reading the request")?;
     Ok(Task {
         arch,
+        placement: placement(&request)?,
         start,
         loaders: loaders(&request, &data)?,
         optimiser: OptimiserSettings {

@@ -61,6 +61,12 @@ pub fn names() -> Result<Vec<String>, DeviceError> {
         .collect()
 }
 
+/// Whether there is a GPU, with a driver, libraries and kernels for it.
+pub fn usable() -> bool {
+    let is_there = |names: Vec<String>| !names.is_empty();
+    !module::FATBIN.is_empty() && names().is_ok_and(is_there) && libraries::compute().is_ok()
+}
+
 impl Gpu {
     /// The GPU of this number.
     ///
@@ -70,15 +76,7 @@ impl Gpu {
         if module::FATBIN.is_empty() {
             return Err(DeviceError::NoKernels);
         }
-        let names = names()?;
-        if number >= names.len() {
-            let gpus = names.iter().enumerate();
-            let gpus = gpus.map(|(i, name)| format!("cuda:{i} {name}"));
-            return Err(DeviceError::NoSuchDevice {
-                asked: Device::Cuda(number),
-                there: std::iter::once("cpu".to_owned()).chain(gpus).collect(),
-            });
-        }
+        Device::Cuda(number).check()?;
         libraries::compute()?;
         let device = result::device::get(number as i32).doing("opening the GPU")?;
         // SAFETY: the device was just given by the driver.

@@ -138,6 +138,7 @@ fn task(folder: &Path, epochs: u32) -> Task {
     let (arch, protocol) = (tiny(), protocol(false));
     let data = synthetic();
     Task {
+        placement: crate::nn::Placement::default(),
         start: Some(start(&arch)),
         arch,
         loaders: Loaders {

@@ -54,6 +54,8 @@ impl From<&Matrix> for Shape {
 }
 
 /// How a product of some shape is computed.
+///
+/// cuBLAS's word for whether a matrix is transposed is 0 or 1, in 32 bits.
 struct Plan {
     description: sys::cublasLtMatmulDesc_t,
     /// Of `b`, `a` and `out`.
@@ -160,13 +162,7 @@ impl Plan {
             let compute = sys::cublasComputeType_t::CUBLAS_COMPUTE_32F;
             let scale = sys::cudaDataType_t::CUDA_R_32F;
             let description = result::create_matmul_desc(compute, scale).doing(DOING)?;
-            let turned = |s: &Shape| -> sys::cublasOperation_t {
-                if s.transposed {
-                    sys::cublasOperation_t::CUBLAS_OP_T
-                } else {
-                    sys::cublasOperation_t::CUBLAS_OP_N
-                }
-            };
+            let turned = |s: &Shape| i32::from(s.transposed);
             describe(
                 description,
                 Attribute::CUBLASLT_MATMUL_DESC_TRANSA,
