@@ -1,6 +1,11 @@
 //! The zoo: torchvision's classifiers as builders over [`Arch`], one file per family.
 
+mod blocks;
 mod convnext;
+mod densenet;
+mod efficientnet;
+mod mobilenet_v2;
+mod mobilenet_v3;
 mod resnet;
 
 use super::{Arch, ArchError, Shape};
@@ -21,6 +26,9 @@ pub struct Options {
     /// Height and width of the input.
     pub side: usize,
     pub stem: Stem,
+    /// Whether GoogLeNet and Inception get the auxiliary classifiers with which torchvision builds
+    /// them unless told otherwise.
+    pub auxiliary: bool,
 }
 
 impl Default for Options {
@@ -29,6 +37,7 @@ impl Default for Options {
             classes: 1000,
             side: 224,
             stem: Stem::ImageNet,
+            auxiliary: false,
         }
     }
 }
@@ -46,6 +55,7 @@ impl Options {
             classes,
             side,
             stem,
+            auxiliary: false,
         }
     }
 
@@ -76,6 +86,26 @@ pub const FAMILIES: &[Family] = &[
         title: "ConvNeXt",
         names: convnext::NAMES,
         build: convnext::build,
+    },
+    Family {
+        title: "DenseNet",
+        names: densenet::NAMES,
+        build: densenet::build,
+    },
+    Family {
+        title: "MobileNet v2",
+        names: mobilenet_v2::NAMES,
+        build: mobilenet_v2::build,
+    },
+    Family {
+        title: "MobileNet v3",
+        names: mobilenet_v3::NAMES,
+        build: mobilenet_v3::build,
+    },
+    Family {
+        title: "EfficientNet",
+        names: efficientnet::NAMES,
+        build: efficientnet::build,
     },
 ];
 

@@ -9,8 +9,10 @@ mod simd;
 
 pub mod activation;
 pub mod batch_norm;
+pub mod channels;
 pub mod conv;
 pub mod depthwise;
+pub mod gate;
 pub mod im2col;
 pub mod layer_norm;
 pub mod loss;

@@ -53,9 +53,9 @@ impl Layer for Dropout {
         _cx: &mut Context<'_>,
         _kept: Kept<'_>,
         mut gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         self.apply(&mut gradient);
-        [Some(gradient), None]
+        vec![Some(gradient)]
     }
 }

@@ -40,14 +40,14 @@ impl Layer for MaxPool {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let mut dx = cx
             .pool
             .take(cx.batch * self.window.pixels() * self.channels);
         pool::max_backward(&self.window, self.channels, &gradient, &self.taps, &mut dx);
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 }
 
@@ -76,12 +76,12 @@ impl Layer for AvgPool {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let [h, w] = self.averages.input;
         let mut dx = cx.pool.take(cx.batch * h * w * self.channels);
         self.averages.backward(self.channels, &gradient, &mut dx);
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 }

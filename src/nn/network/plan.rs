@@ -11,7 +11,7 @@ pub type ValueId = usize;
 /// One step: a layer, what it reads and what it writes.
 pub struct Step {
     pub layer: Box<dyn Layer>,
-    /// One or two values.
+    /// One value or more.
     pub inputs: Vec<ValueId>,
     pub output: ValueId,
     pub has_parameters: bool,

@@ -7,7 +7,7 @@ mod threads;
 
 use super::*;
 use crate::nn::kernel::testing::{assert_near, numbers};
-use nets::{all_kinds, identity_with_drop, residual, start, transformer_like};
+use nets::{all_kinds, dense, identity_with_drop, mobile, residual, start, transformer_like};
 
 /// Images and labels of a batch for an architecture.
 fn batch(arch: &Arch, batch: usize) -> (Vec<f32>, Vec<u32>) {
@@ -64,7 +64,13 @@ fn running_statistics_follow_the_batch_only_in_training() {
 
 #[test]
 fn inference_does_not_depend_on_the_rest_of_the_batch() {
-    for arch in [all_kinds(), transformer_like(), residual()] {
+    for arch in [
+        all_kinds(),
+        transformer_like(),
+        residual(),
+        dense(),
+        mobile(),
+    ] {
         let mut network = start(&arch);
         let (pixels, _) = batch(&arch, 5);
         let together = network

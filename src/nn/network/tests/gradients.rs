@@ -70,6 +70,16 @@ fn gradients_of_residual_blocks_are_slopes_of_the_loss() {
 }
 
 #[test]
+fn gradients_of_densely_connected_layers_are_slopes_of_the_loss() {
+    check(&dense());
+}
+
+#[test]
+fn gradients_of_mobile_blocks_are_slopes_of_the_loss() {
+    check(&mobile());
+}
+
+#[test]
 fn steps_forget_the_gradients_of_earlier_ones() {
     let arch = residual();
     let mut network = start(&arch);

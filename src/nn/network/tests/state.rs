@@ -5,7 +5,13 @@ use crate::arch::{Builder, Draw, Linear, Op, Scheme, Shape};
 
 #[test]
 fn what_was_loaded_comes_out_again_in_the_same_order() {
-    for arch in [all_kinds(), transformer_like(), residual()] {
+    for arch in [
+        all_kinds(),
+        transformer_like(),
+        residual(),
+        dense(),
+        mobile(),
+    ] {
         let state = start(&arch).state();
         let mut network = Network::new(&arch).unwrap();
         network.load(&state).unwrap();
