@@ -4,6 +4,7 @@
 //! from it, the executor runs and differentiates it, and its cost and parameter list come from it.
 //! This room knows no tensors.
 
+mod attention;
 mod builder;
 mod cost;
 mod error;
@@ -12,8 +13,10 @@ mod op;
 mod scheme;
 mod shape;
 mod tree;
+mod window;
 pub mod zoo;
 
+pub use attention::{Attention, AttentionKind, Projection};
 pub use builder::{Builder, Draw, ModuleId};
 pub use cost::{Cost, node_cost};
 pub use error::ArchError;
@@ -22,3 +25,4 @@ pub use op::{Activation, Conv2d, Linear, Op, Pool};
 pub use scheme::Scheme;
 pub use shape::Shape;
 pub use tree::{ModuleTree, TreeRow};
+pub use window::{Deal, Offsets, Partition, Shift};

@@ -3,8 +3,8 @@
 //! of execution.
 
 use super::{
-    Activation, Arch, ArchError, Conv2d, Linear, Module, Node, NodeId, Op, Scheme, Shape,
-    TensorRole, TensorSpec,
+    Activation, Arch, ArchError, Attention, AttentionKind, Conv2d, Linear, Module, Node, NodeId,
+    Offsets, Op, Projection, Scheme, Shape, TensorRole, TensorSpec,
 };
 
 /// A registered layer, to be called any number of times.
@@ -94,6 +94,98 @@ impl Builder {
         self.weighted(path, Op::Linear(linear), weight, bias, draw)
     }
 
+    /// Registers a linear layer of an attention.
+    pub fn projection(
+        &mut self,
+        path: &str,
+        projection: Projection,
+        linear: Linear,
+        draw: Draw,
+    ) -> ModuleId {
+        let names = match projection {
+            Projection::MultiheadIn => ["in_proj_weight", "in_proj_bias"],
+            Projection::MultiheadOut | Projection::Keyless => ["weight", "bias"],
+        };
+        let weight = vec![linear.out_features, linear.in_features];
+        let bias = vec![linear.out_features];
+        self.register(
+            path,
+            Op::Projection(projection, linear),
+            &[
+                (names[0], weight, TensorRole::Weight, draw.weight),
+                (names[1], bias, TensorRole::Bias, draw.bias),
+            ],
+        )
+    }
+
+    /// Registers the core of an attention with what it learns itself: biases for all offsets, or a
+    /// factor for every head.
+    pub fn attention(&mut self, path: &str, attention: Attention) -> ModuleId {
+        use TensorRole::{LogitScale, OffsetCoordinates, OffsetIndex, PositionBias};
+        let heads = attention.heads;
+        let index = |offsets: Offsets| {
+            let pairs = vec![offsets.window.pow(4)];
+            let scheme = Scheme::OffsetIndex(offsets);
+            ("relative_position_index", pairs, OffsetIndex, scheme)
+        };
+        let tensors = match (attention.kind, attention.offsets()) {
+            (AttentionKind::Windowed(_), Some(offsets)) => vec![
+                (
+                    "relative_position_bias_table",
+                    vec![offsets.len(), heads],
+                    PositionBias,
+                    Scheme::truncated(0.02),
+                ),
+                index(offsets),
+            ],
+            (AttentionKind::Cosine(_), Some(offsets)) => vec![
+                (
+                    "logit_scale",
+                    vec![heads, 1, 1],
+                    LogitScale,
+                    Scheme::Constant(10_f64.ln()),
+                ),
+                (
+                    "relative_coords_table",
+                    vec![1, offsets.side(), offsets.side(), 2],
+                    OffsetCoordinates,
+                    Scheme::OffsetCoordinates(offsets),
+                ),
+                index(offsets),
+            ],
+            _ => Vec::new(),
+        };
+        self.register(path, Op::Attention(attention), &tensors)
+    }
+
+    /// Registers the token that stands for the whole image; the tensor is `PATH.class_token`.
+    pub fn class_token(&mut self, path: &str, channels: usize) -> ModuleId {
+        self.register(
+            path,
+            Op::ClassToken { channels },
+            &[(
+                "class_token",
+                vec![1, 1, channels],
+                TensorRole::ClassToken,
+                Scheme::ZEROS,
+            )],
+        )
+    }
+
+    /// Registers a learnt vector for every place; the tensor is `PATH.pos_embedding`.
+    pub fn position_embedding(&mut self, path: &str, tokens: usize, channels: usize) -> ModuleId {
+        self.register(
+            path,
+            Op::PositionEmbedding { tokens, channels },
+            &[(
+                "pos_embedding",
+                vec![1, tokens, channels],
+                TensorRole::PositionEmbedding,
+                Scheme::Normal { std: 0.02 },
+            )],
+        )
+    }
+
     /// Registers a batch norm with torch's defaults (eps 1e-5, momentum 0.1).
     pub fn batch_norm(&mut self, path: &str, channels: usize) -> ModuleId {
         self.batch_norm_with(path, channels, 1e-5, 0.1)
@@ -168,9 +260,17 @@ impl Builder {
     /// # Errors
     /// [`ArchError::BadShape`] if the layer was not built for the input.
     pub fn call(&mut self, module: ModuleId, input: NodeId) -> Result<NodeId, ArchError> {
+        self.call_with(module, &[input])
+    }
+
+    /// Calls a registered layer that takes several inputs.
+    ///
+    /// # Errors
+    /// [`ArchError::BadShape`] if the layer was not built for the inputs.
+    pub fn call_with(&mut self, module: ModuleId, inputs: &[NodeId]) -> Result<NodeId, ArchError> {
         let Module { path, op, .. } = &self.arch.modules[module.0];
         let (path, op) = (path.clone(), *op);
-        self.push(path, op, Some(module.0), vec![input])
+        self.push(path, op, Some(module.0), inputs.to_vec())
     }
 
     /// Calls a function, an op without tensors.
@@ -225,7 +325,11 @@ impl Builder {
         let first = self.arch.tensors.len();
         for (name, shape, role, scheme) in tensors {
             self.arch.tensors.push(TensorSpec {
-                name: format!("{path}.{name}"),
+                name: if path.is_empty() {
+                    (*name).to_owned()
+                } else {
+                    format!("{path}.{name}")
+                },
                 shape: shape.clone(),
                 role: *role,
                 scheme: *scheme,

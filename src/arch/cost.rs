@@ -5,7 +5,7 @@ use super::{Arch, Node, Op};
 /// Cost of one node for one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Multiply-accumulates of convolutions and linear layers; norms, activations, pools and sums
+    /// Multiply-accumulates of convolutions, linear layers and attention; norms, activations, pools and sums
     /// count nothing, as in the figures that torchvision publishes.
     pub macs: u64,
     /// Parameter values that the node owns.
@@ -24,7 +24,12 @@ impl std::ops::AddAssign for Cost {
 pub fn node_cost(arch: &Arch, node: &Node) -> Cost {
     let per_position = match node.op {
         Op::Conv2d(c) => c.weight_shape().iter().product(),
-        Op::Linear(l) => l.in_features * l.out_features,
+        Op::Linear(l) | Op::Projection(_, l) => l.in_features * l.out_features,
+        // Every token's query with every key, and every weight with every value.
+        Op::Attention(a) => {
+            let [_, tokens] = node.shape.sequences().unwrap_or_default();
+            2 * tokens * a.channels
+        }
         _ => 0,
     };
     Cost {

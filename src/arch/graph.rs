@@ -25,11 +25,23 @@ pub enum TensorRole {
     NormBias,
     /// Per-channel factor of a residual branch, `[C, 1, 1]`.
     LayerScale,
+    /// The token that stands for the whole image, `[1, 1, C]`.
+    ClassToken,
+    /// What is added to every token for its place, `[1, tokens, C]`.
+    PositionEmbedding,
+    /// Bias of the scores of an attention, `[offsets, heads]`.
+    PositionBias,
+    /// Logarithm of a head's factor of the scores, `[heads, 1, 1]`.
+    LogitScale,
     /// Buffers of a batch norm.
     RunningMean,
     RunningVar,
     /// Number of batches seen: a 64-bit integer without dimensions.
     BatchCount,
+    /// The offset of every pair of tokens: 64-bit integers that follow from the window's size.
+    OffsetIndex,
+    /// Coordinates of the offsets, `[1, side, side, 2]`; they follow from the window's size.
+    OffsetCoordinates,
 }
 
 impl TensorRole {
@@ -38,8 +50,18 @@ impl TensorRole {
     pub const fn is_parameter(self) -> bool {
         !matches!(
             self,
-            Self::RunningMean | Self::RunningVar | Self::BatchCount
+            Self::RunningMean
+                | Self::RunningVar
+                | Self::BatchCount
+                | Self::OffsetIndex
+                | Self::OffsetCoordinates
         )
+    }
+
+    /// Whether its values are 64-bit integers.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        matches!(self, Self::BatchCount | Self::OffsetIndex)
     }
 }
 
@@ -183,8 +205,6 @@ impl Arch {
     /// Modules whose `weight` has two or more dimensions, in registration order: the layers that
     /// post-processing counts from 1. The last one is the classifier.
     pub fn matrix_modules(&self) -> impl Iterator<Item = &Module> {
-        self.modules
-            .iter()
-            .filter(|m| matches!(m.op, Op::Conv2d(_) | Op::Linear(_)))
+        self.modules.iter().filter(|m| m.op.owns_weight())
     }
 }

@@ -1,6 +1,6 @@
 //! The operations that an architecture is made of: attributes, and the shape that comes out.
 
-use super::Shape;
+use super::{Attention, AttentionKind, Offsets, Partition, Projection, Shape};
 
 /// A two-dimensional convolution. Pairs are `[height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -233,6 +233,32 @@ pub enum Op {
     Dropout {
         p: f64,
     },
+    /// Image to tokens, row by row; nothing moves in a channels-last executor.
+    ToTokens,
+    /// Puts a learnt token before the others (ViT).
+    ClassToken {
+        channels: usize,
+    },
+    /// Adds a learnt vector to every token.
+    PositionEmbedding {
+        tokens: usize,
+        channels: usize,
+    },
+    /// The first token alone, as a vector.
+    FirstToken,
+    /// A linear layer of an attention that differs from an ordinary one.
+    Projection(Projection, Linear),
+    /// Queries, keys and values, one after the other in the channels, to the attention's result.
+    Attention(Attention),
+    /// Grid to windows.
+    Partition(Partition),
+    /// The windows' tokens back to their places in the grid; padding is dropped.
+    Reassemble(Partition),
+    /// `[H, W, C]` to `[H / 2, W / 2, 4 C]`: the four pixels of each 2x2 square side by side in the
+    /// order (0, 0), (1, 0), (0, 1), (1, 1); zeros beyond an odd edge (Swin).
+    MergePatches,
+    /// A grid of the coordinates of all offsets within a window, the same for every image.
+    OffsetCoordinates(Offsets),
 }
 
 impl Op {
@@ -259,6 +285,26 @@ impl Op {
             Self::LayerScale { .. } => "layer scale",
             Self::StochasticDepth { .. } => "stochastic depth",
             Self::Dropout { .. } => "dropout",
+            Self::ToTokens => "tokens",
+            Self::ClassToken { .. } => "class token",
+            Self::PositionEmbedding { .. } => "position embedding",
+            Self::FirstToken => "first token",
+            Self::Projection(..) => "linear",
+            Self::Attention(_) => "attention",
+            Self::Partition(_) => "windows",
+            Self::Reassemble(_) => "reassemble",
+            Self::MergePatches => "merge patches",
+            Self::OffsetCoordinates(_) => "offset coordinates",
+        }
+    }
+
+    /// Whether its module has a tensor called `weight` with two or more dimensions.
+    #[must_use]
+    pub const fn owns_weight(&self) -> bool {
+        match self {
+            Self::Conv2d(_) | Self::Linear(_) => true,
+            Self::Projection(projection, _) => !matches!(projection, Projection::MultiheadIn),
+            _ => false,
         }
     }
 
@@ -295,6 +341,11 @@ impl Op {
             }
             Self::AdaptiveAvgPool(out) => format!("{} to {}", self.word(), by(*out)),
             Self::Chunk { index, of } => format!("{} {} of {of}", self.word(), index + 1),
+            Self::Attention(a) => format!("{} {} heads", self.word(), a.heads),
+            Self::Partition(p) => {
+                let shifted = if p.is_shifted() { " shifted" } else { "" };
+                format!("{} {}{shifted}", self.word(), by([p.window; 2]))
+            }
             _ => self.word().to_owned(),
         }
     }
@@ -305,9 +356,10 @@ impl Op {
     /// A sentence without the op's name, for [`ArchError::BadShape`](super::ArchError::BadShape).
     pub fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let arity = match self {
-            Self::Input => 0,
+            Self::Input | Self::OffsetCoordinates(_) => 0,
             Self::Add | Self::Gate => 2,
             Self::Concat => inputs.len().max(1),
+            Self::Attention(a) if matches!(a.kind, AttentionKind::Cosine(_)) => 2,
             _ => 1,
         };
         if inputs.len() != arity {
@@ -324,7 +376,7 @@ impl Op {
                     window(w, c.kernel[1], c.stride[1], c.padding[1], c.dilation[1])?,
                 ))
             }
-            Self::Linear(l) => {
+            Self::Linear(l) | Self::Projection(_, l) => {
                 expect_channels(l.in_features, inputs[0])?;
                 match inputs[0] {
                     Shape::Image { .. } => Err("the channels must come last".into()),
@@ -412,7 +464,112 @@ impl Op {
                 }
             }
             Self::Shuffle { groups } => parts(inputs[0], groups).map(|_| inputs[0]),
+            Self::ToTokens => {
+                image_side(inputs[0])?;
+                Ok(Shape::Tokens {
+                    tokens: inputs[0].positions(),
+                    channels: inputs[0].channels(),
+                })
+            }
+            Self::ClassToken { channels } => {
+                expect_channels(channels, inputs[0])?;
+                let tokens = tokens(inputs[0])? + 1;
+                Ok(Shape::Tokens { tokens, channels })
+            }
+            Self::PositionEmbedding {
+                tokens: places,
+                channels,
+            } => {
+                expect_channels(channels, inputs[0])?;
+                match tokens(inputs[0])? {
+                    tokens if tokens == places => Ok(inputs[0]),
+                    _ => Err(format!("it was built for {places} tokens")),
+                }
+            }
+            Self::FirstToken => {
+                tokens(inputs[0])?;
+                Ok(Shape::Vector {
+                    channels: inputs[0].channels(),
+                })
+            }
+            Self::Attention(a) => infer_attention(&a, inputs),
+            Self::Partition(p) => {
+                let channels = expect_grid(p.grid, inputs[0])?;
+                Ok(Shape::Windows {
+                    windows: p.windows(),
+                    tokens: p.tokens(),
+                    channels,
+                })
+            }
+            Self::Reassemble(p) => {
+                expect_windows(&p, inputs[0])?;
+                let [height, width] = p.grid;
+                Ok(Shape::Grid {
+                    height,
+                    width,
+                    channels: inputs[0].channels(),
+                })
+            }
+            Self::MergePatches => match inputs[0] {
+                Shape::Grid {
+                    height,
+                    width,
+                    channels,
+                } => Ok(Shape::Grid {
+                    height: height.div_ceil(2),
+                    width: width.div_ceil(2),
+                    channels: 4 * channels,
+                }),
+                _ => Err("it must be a grid".into()),
+            },
+            Self::OffsetCoordinates(offsets) => Ok(Shape::Grid {
+                height: offsets.side(),
+                width: offsets.side(),
+                channels: 2,
+            }),
         }
+    }
+}
+
+fn infer_attention(attention: &Attention, inputs: &[Shape]) -> Result<Shape, String> {
+    expect_channels(3 * attention.channels, inputs[0])?;
+    match attention.partition() {
+        Some(p) => expect_windows(&p, inputs[0])?,
+        None => drop(tokens(inputs[0])?),
+    }
+    if let (Some(biases), Some(offsets)) = (inputs.get(1), attention.offsets()) {
+        let channels = expect_grid([offsets.side(); 2], *biases)?;
+        if channels != attention.heads {
+            return Err(format!("it has {} heads, not {channels}", attention.heads));
+        }
+    }
+    Ok(inputs[0].with_channels(attention.channels))
+}
+
+fn tokens(shape: Shape) -> Result<usize, String> {
+    match shape {
+        Shape::Tokens { tokens, .. } => Ok(tokens),
+        _ => Err("it must be tokens".into()),
+    }
+}
+
+/// The channels of a grid of this size.
+fn expect_grid(side: [usize; 2], shape: Shape) -> Result<usize, String> {
+    match shape {
+        Shape::Grid {
+            height,
+            width,
+            channels,
+        } if [height, width] == side => Ok(channels),
+        _ => Err(format!("it must be a grid of {}x{}", side[0], side[1])),
+    }
+}
+
+fn expect_windows(partition: &Partition, shape: Shape) -> Result<(), String> {
+    let (windows, tokens) = (partition.windows(), partition.tokens());
+    match shape {
+        Shape::Windows { .. } if shape.sequences() == Some([windows, tokens]) => Ok(()),
+        _ => Err(format!("it must be {windows} windows of {tokens} tokens")),
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a framework draws a tensor's first values.
 
+use super::Offsets;
+
 /// The distribution that a tensor's initial values are drawn from, with every number resolved.
 ///
 /// A builder states the scheme beside the tensor, as torchvision's constructors do; drawing is the
@@ -15,6 +17,10 @@ pub enum Scheme {
     /// Normal with mean zero, redrawn until it lies within `[-limit, limit]` (absolute, not in
     /// deviations: `torch.nn.init.trunc_normal_` cuts at ±2 whatever the deviation).
     TruncatedNormal { std: f64, limit: f64 },
+    /// Fixed: the offset of every pair of tokens.
+    OffsetIndex(Offsets),
+    /// Fixed: the coordinates of every offset.
+    OffsetCoordinates(Offsets),
 }
 
 /// `(fan_in, fan_out)` of a weight as `torch.nn.init` counts them: groups are not considered.
@@ -69,6 +75,15 @@ impl Scheme {
     pub fn torch_default_bias(fan_in: usize) -> Self {
         Self::Uniform {
             bound: 1.0 / (fan_in.max(1) as f64).sqrt(),
+        }
+    }
+
+    /// `xavier_uniform_`.
+    #[must_use]
+    pub fn xavier_uniform(shape: &[usize]) -> Self {
+        let (fan_in, fan_out) = fans(shape);
+        Self::Uniform {
+            bound: (6.0 / (fan_in + fan_out) as f64).sqrt(),
         }
     }
 

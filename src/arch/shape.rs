@@ -25,6 +25,12 @@ pub enum Shape {
     },
     /// `[tokens, channels]`.
     Tokens { tokens: usize, channels: usize },
+    /// `[windows, tokens, channels]`: a grid cut into windows, each with as many tokens.
+    Windows {
+        windows: usize,
+        tokens: usize,
+        channels: usize,
+    },
     /// `[channels]`.
     Vector { channels: usize },
 }
@@ -55,6 +61,11 @@ impl Shape {
                 channels,
             } => vec![height, width, channels],
             Self::Tokens { tokens, channels } => vec![tokens, channels],
+            Self::Windows {
+                windows,
+                tokens,
+                channels,
+            } => vec![windows, tokens, channels],
             Self::Vector { channels } => vec![channels],
         }
     }
@@ -66,6 +77,7 @@ impl Shape {
             Self::Image { channels, .. }
             | Self::Grid { channels, .. }
             | Self::Tokens { channels, .. }
+            | Self::Windows { channels, .. }
             | Self::Vector { channels } => channels,
         }
     }
@@ -76,6 +88,9 @@ impl Shape {
         match *self {
             Self::Image { height, width, .. } | Self::Grid { height, width, .. } => height * width,
             Self::Tokens { tokens, .. } => tokens,
+            Self::Windows {
+                windows, tokens, ..
+            } => windows * tokens,
             Self::Vector { .. } => 1,
         }
     }
@@ -99,7 +114,19 @@ impl Shape {
             Self::Image { height, width, .. } | Self::Grid { height, width, .. } => {
                 Some([height, width])
             }
-            Self::Tokens { .. } | Self::Vector { .. } => None,
+            Self::Tokens { .. } | Self::Windows { .. } | Self::Vector { .. } => None,
+        }
+    }
+
+    /// Sequences that attention runs over, and tokens of each, where the shape has them.
+    #[must_use]
+    pub const fn sequences(&self) -> Option<[usize; 2]> {
+        match *self {
+            Self::Tokens { tokens, .. } => Some([1, tokens]),
+            Self::Windows {
+                windows, tokens, ..
+            } => Some([windows, tokens]),
+            Self::Image { .. } | Self::Grid { .. } | Self::Vector { .. } => None,
         }
     }
 
@@ -118,6 +145,13 @@ impl Shape {
                 channels,
             },
             Self::Tokens { tokens, .. } => Self::Tokens { tokens, channels },
+            Self::Windows {
+                windows, tokens, ..
+            } => Self::Windows {
+                windows,
+                tokens,
+                channels,
+            },
             Self::Vector { .. } => Self::Vector { channels },
         }
     }

@@ -7,6 +7,8 @@ mod efficientnet;
 mod mobilenet_v2;
 mod mobilenet_v3;
 mod resnet;
+mod swin;
+mod vit;
 
 use super::{Arch, ArchError, Shape};
 
@@ -107,6 +109,21 @@ pub const FAMILIES: &[Family] = &[
         names: efficientnet::NAMES,
         build: efficientnet::build,
     },
+    Family {
+        title: "ViT",
+        names: vit::NAMES,
+        build: vit::build,
+    },
+    Family {
+        title: "Swin",
+        names: swin::NAMES,
+        build: swin::build,
+    },
+    Family {
+        title: "Swin v2",
+        names: swin::NAMES_V2,
+        build: swin::build,
+    },
 ];
 
 /// Largest class count and image side that are accepted: beyond, a typing error is likelier than a
@@ -184,13 +201,37 @@ mod tests {
         ("convnext_small", 50_223_688, 8.684),
         ("convnext_base", 88_591_464, 15.355),
         ("convnext_large", 197_767_336, 34.361),
+        ("vit_b_16", 86_567_656, 17.564),
+        ("vit_b_32", 88_224_232, 4.409),
+        ("vit_l_16", 304_326_632, 61.555),
+        ("vit_l_32", 306_535_400, 15.378),
+        ("vit_h_14", 632_045_800, 167.295),
+        ("swin_t", 28_288_354, 4.491),
+        ("swin_s", 49_606_258, 8.741),
+        ("swin_b", 87_768_224, 15.431),
+        ("swin_v2_t", 28_351_570, 5.940),
+        ("swin_v2_s", 49_737_442, 11.546),
+        ("swin_v2_b", 87_930_848, 20.325),
     ];
+
+    /// The side of the images that the published numbers are for.
+    fn published_options(name: &str) -> Options {
+        let side = if name.starts_with("swin_v2") {
+            256
+        } else {
+            224
+        };
+        Options {
+            side,
+            ..Options::default()
+        }
+    }
 
     #[test]
     fn parameters_and_macs_are_the_published_ones() {
         assert_eq!(PUBLISHED.len(), names().count());
         for &(name, params, gmacs) in PUBLISHED {
-            let arch = build(name, &Options::default()).unwrap();
+            let arch = build(name, &published_options(name)).unwrap();
             assert_eq!(arch.parameter_count(), params, "{name}");
             let got = arch.macs() as f64 / 1e9;
             assert!((got - gmacs).abs() < 0.006 * gmacs, "{name}: {got} GMAC");

@@ -1,6 +1,6 @@
 //! A network's parameters as the GHN graph sees them: with the module that owns each.
 
-use crate::arch::{Arch, Op, Shape};
+use crate::arch::{Arch, AttentionKind, Op, Projection, Shape};
 
 /// One parameter of a network (buffers are none).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,16 @@ const fn class_of(op: &Op, on_image: bool) -> &'static str {
         Op::LayerNorm { .. } if on_image => "LayerNorm2d",
         Op::LayerNorm { .. } => "LayerNorm",
         Op::LayerScale { .. } => "CNBlock",
+        Op::ClassToken { .. } => "VisionTransformer",
+        Op::PositionEmbedding { .. } => "Encoder",
+        Op::Projection(Projection::MultiheadIn, _) => "MultiheadAttention",
+        Op::Projection(Projection::MultiheadOut, _) => "NonDynamicallyQuantizableLinear",
+        Op::Projection(Projection::Keyless, _) => "Linear",
+        Op::Attention(a) => match a.kind {
+            AttentionKind::Multihead => "Module",
+            AttentionKind::Windowed(_) => "ShiftedWindowAttention",
+            AttentionKind::Cosine(_) => "ShiftedWindowAttentionV2",
+        },
         _ => "Module",
     }
 }

@@ -5,6 +5,8 @@
 //! GHN graph is defined by what the reference implementation finds in that record, so the record is
 //! reproduced, view by view, and the graph's own rules stay as they were published.
 
+mod attention;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -179,6 +181,17 @@ impl Recorder {
                 self.push("MulBackward0", vec![x.function, None])
             }
             Op::StochasticDepth { .. } | Op::Dropout { .. } | Op::Input => x.function,
+            Op::ToTokens => self.tokens(x),
+            Op::ClassToken { .. } => self.class_token(arch, node, x),
+            Op::PositionEmbedding { .. } => self.position_embedding(arch, node, x),
+            Op::FirstToken => self.first_token(x),
+            Op::Projection(projection, _) => self.projection(arch, node, *projection, x),
+            Op::Attention(a) => self.attention(arch, node, a.kind, x),
+            Op::Partition(p) => self.partition(*p, x),
+            Op::Reassemble(p) => self.reassemble(*p, x),
+            Op::MergePatches => self.merge_patches(x),
+            // No image reaches it, nor any parameter.
+            Op::OffsetCoordinates(_) => None,
         };
         Value {
             function,
@@ -269,7 +282,7 @@ impl Recorder {
                 self.push("AddmmBackward0", vec![*bias, x.function, weight])
             }
             (Shape::Vector { .. }, None) => self.push("MmBackward0", vec![x.function, weight]),
-            (Shape::Tokens { .. }, Some(bias)) => {
+            (Shape::Tokens { .. } | Shape::Windows { .. }, Some(bias)) => {
                 let rows = self.view("ViewBackward0", x.function);
                 let product = self.push("AddmmBackward0", vec![*bias, rows, weight]);
                 self.view("ViewBackward0", product)

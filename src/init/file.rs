@@ -147,11 +147,11 @@ fn refusal(path: &Path, arch: &Arch, file: &StateDict, mismatch: Mismatch) -> In
 /// The tensor with the kind of numbers that its role asks for.
 fn fitting(tensor: &Tensor, spec: &TensorSpec) -> Option<Tensor> {
     let values = match (&tensor.values, spec.role) {
-        (Values::F32(v), TensorRole::BatchCount) => {
+        (Values::F32(v), role) if role.is_whole() => {
             Values::I64(v.iter().map(|x| *x as i64).collect())
         }
-        (Values::F32(_), _) | (Values::I64(_), TensorRole::BatchCount) => tensor.values.clone(),
-        (Values::I64(_), _) => return None,
+        (Values::I64(_), role) if !role.is_whole() => return None,
+        _ => tensor.values.clone(),
     };
     Some(Tensor {
         shape: tensor.shape.clone(),

@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use crate::arch::{Arch, Scheme, TensorRole, TensorSpec};
+use crate::arch::{Arch, Scheme, TensorSpec};
 use crate::nn::{StateDict, Tensor};
 use crate::random::{Stream, stream};
 
@@ -47,12 +47,20 @@ pub fn complete(arch: &Arch, given: StateDict, seed: u64) -> StateDict {
 /// One tensor's first values.
 #[must_use]
 pub fn tensor(spec: &TensorSpec, seed: u64) -> Tensor {
-    if spec.role == TensorRole::BatchCount {
-        return Tensor::count(0);
+    if spec.role.is_whole() {
+        return whole(spec);
     }
     let mut stream = stream(seed, &format!("init/{}", spec.name));
     let values = draw(spec.scheme, spec.len(), &mut stream);
     Tensor::new(spec.shape.clone(), values)
+}
+
+fn whole(spec: &TensorSpec) -> Tensor {
+    let values = match spec.scheme {
+        Scheme::OffsetIndex(offsets) => offsets.indices_of_pairs(),
+        _ => vec![0; spec.len()],
+    };
+    Tensor::whole(spec.shape.clone(), values)
 }
 
 fn draw(scheme: Scheme, count: usize, stream: &mut Stream) -> Vec<f32> {
@@ -65,6 +73,8 @@ fn draw(scheme: Scheme, count: usize, stream: &mut Stream) -> Vec<f32> {
         Scheme::TruncatedNormal { std, limit } => (0..count)
             .map(|_| (std * truncated_normal(limit / std, stream)) as f32)
             .collect(),
+        Scheme::OffsetIndex(offsets) => offsets.of_pairs().iter().map(|i| *i as f32).collect(),
+        Scheme::OffsetCoordinates(offsets) => offsets.coordinates(),
     }
 }
 

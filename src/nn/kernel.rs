@@ -8,11 +8,13 @@
 mod simd;
 
 pub mod activation;
+pub mod attention;
 pub mod batch_norm;
 pub mod channels;
 pub mod conv;
 pub mod depthwise;
 pub mod gate;
+pub mod gather;
 pub mod im2col;
 pub mod layer_norm;
 pub mod loss;

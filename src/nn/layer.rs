@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod add;
+pub mod attention;
 pub mod batch_norm;
 pub mod branch;
 pub mod channels;
@@ -9,9 +10,13 @@ pub mod conv;
 pub mod dropout;
 pub mod flatten;
 pub mod gate;
+pub mod keyless;
 pub mod layer_norm;
 pub mod linear;
+pub mod offsets;
 pub mod pool;
+pub mod rearrange;
+pub mod tokens;
 
 use super::error::NnError;
 use super::network::{Buffer, Mode, Pool, Regularisation, Tensors};
@@ -19,6 +24,7 @@ use super::network::{Buffer, Mode, Pool, Regularisation, Tensors};
 /// What a layer works with besides its inputs.
 pub struct Context<'a> {
     pub mode: Mode,
+    /// Samples; one in a step that no image reaches.
     pub batch: usize,
     pub regularisation: Regularisation,
     pub tensors: &'a mut Tensors,

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     F32(Vec<f32>),
-    /// Counters such as `num_batches_tracked`.
+    /// Counters such as `num_batches_tracked`, and tables of indices.
     I64(Vec<i64>),
 }
 
@@ -31,13 +31,23 @@ impl Tensor {
         }
     }
 
+    /// A tensor of whole numbers.
+    ///
+    /// # Panics
+    /// If the number of values does not match the shape.
+    #[must_use]
+    pub fn whole(shape: Vec<usize>, values: Vec<i64>) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), values.len());
+        Self {
+            shape,
+            values: Values::I64(values),
+        }
+    }
+
     /// A whole number without dimensions.
     #[must_use]
     pub fn count(value: i64) -> Self {
-        Self {
-            shape: Vec::new(),
-            values: Values::I64(vec![value]),
-        }
+        Self::whole(Vec::new(), vec![value])
     }
 
     /// The values, unless they are integers.

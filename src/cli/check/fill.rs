@@ -1,6 +1,7 @@
 //! Deterministic values by name, as the reference programs fill theirs (tools/exec_parity.py).
 
 use crate::arch::{Arch, TensorRole, TensorSpec};
+use crate::init::random;
 use crate::nn::{Mode, Network, StateDict, Tensor};
 
 /// FNV-1a of the name, 64 bits.
@@ -48,13 +49,14 @@ fn fill(spec: &TensorSpec) -> Tensor {
     Tensor::new(spec.shape.clone(), values)
 }
 
-/// All parameters and buffers of an architecture, filled.
+/// All parameters and buffers of an architecture, filled; fixed ones as they must be.
 pub fn state(arch: &Arch) -> StateDict {
+    use TensorRole::{BatchCount, OffsetCoordinates, OffsetIndex};
     arch.tensors()
         .iter()
         .map(|spec| {
             let tensor = match spec.role {
-                TensorRole::BatchCount => Tensor::count(0),
+                BatchCount | OffsetIndex | OffsetCoordinates => random::tensor(spec, 0),
                 _ => fill(spec),
             };
             (spec.name.clone(), tensor)

@@ -134,6 +134,9 @@ pub(super) fn patch_merging(sketch: &mut Sketch, parameters: &[Parameter]) {
 fn norm_to_reduction(sketch: &mut Sketch, i: usize, name: &str) {
     let wanted = name.replace("norm", "reduction");
     let reduction = (0..sketch.len()).find(|n| sketch.name(*n).contains(&wanted));
+    if let Some(reduction) = reduction.filter(|r| sketch.has_edge(*r, i)) {
+        return flow_through_reduction(sketch, reduction, i);
+    }
     let outputs: Vec<usize> = sketch.successors[i].iter().copied().collect();
     for o in outputs {
         let other = sketch.name(o);
@@ -144,6 +147,16 @@ fn norm_to_reduction(sketch: &mut Sketch, i: usize, name: &str) {
             sketch.disconnect(i, o);
             sketch.connect(i, reduction);
         }
+    }
+}
+
+/// Swin v2, whose norms follow their reductions: the published rule would close a cycle there. What
+/// reaches the norm comes through the reduction, which has no bias to change places with (step 3).
+fn flow_through_reduction(sketch: &mut Sketch, reduction: usize, norm: usize) {
+    let sources = sketch.predecessors[norm].clone();
+    for source in sources.into_iter().filter(|s| *s != reduction) {
+        sketch.disconnect(source, norm);
+        sketch.connect(source, reduction);
     }
 }
 

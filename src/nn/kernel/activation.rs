@@ -156,7 +156,7 @@ fn normal<const FMA: bool>(x: f32) -> (f32, f32) {
 /// `e^x` in vectors: `2^n` times a polynomial of degree 6 on `[-ln 2 / 2, ln 2 / 2]` (the coefficients
 /// of Cephes' `expf`; relative error about 1e-7).
 #[inline(always)]
-fn exp<const FMA: bool>(x: f32) -> f32 {
+pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
     // Adding and taking off 1.5 * 2^23 rounds to the nearest whole number.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts, the first with few digits so that the product is exact.

@@ -12,8 +12,10 @@ use super::window::Window;
 
 /// Channels in one vector.
 const LANES: usize = 16;
-/// Neighbouring output pixels that share the loads of a tap's weights.
-const PIXELS: usize = 8;
+/// Neighbouring output pixels that share the loads of a tap's weights, and taps that share those of a
+/// gradient. With AVX2, seven sums and one shared vector fill the sixteen registers; and seven divides
+/// the sides of ConvNeXt's images at 224 pixels and its kernel.
+const GROUP: usize = 7;
 /// Most parts of the batch in the weight's gradient.
 const PARTS: usize = 16;
 
@@ -119,6 +121,14 @@ struct Strides {
     pixel: usize,
 }
 
+impl Strides {
+    /// How far a tap's first value lies from the window's.
+    #[inline(always)]
+    const fn tap(&self, kernel: [usize; 2], tap: usize) -> usize {
+        tap / kernel[1] * self.kernel_row + tap % kernel[1] * self.kernel_col
+    }
+}
+
 impl<'a> Padded<'a> {
     fn new(window: &'a Window, channels: usize, x: &[f32]) -> Self {
         let [h, w] = window.input;
@@ -166,46 +176,65 @@ multiversion! {
     }
 }
 
+/// Calls a function whose last const parameter is `$count`, from 1 to [`GROUP`]: with the count as a
+/// constant, all sums stay in registers.
+macro_rules! with_count {
+    ($count:expr, $function:ident::<$fma:ident>($($arg:expr),*)) => {
+        match $count {
+            1 => $function::<$fma, 1>($($arg),*),
+            2 => $function::<$fma, 2>($($arg),*),
+            3 => $function::<$fma, 3>($($arg),*),
+            4 => $function::<$fma, 4>($($arg),*),
+            5 => $function::<$fma, 5>($($arg),*),
+            6 => $function::<$fma, 6>($($arg),*),
+            _ => $function::<$fma, GROUP>($($arg),*),
+        }
+    };
+}
+
 multiversion! {
     /// Adds all taps to one line of output pixels.
     fn add_taps<FMA>(x: &[f32], weight: &[f32], y: &mut [f32], channels: usize, kernel: [usize; 2], strides: Strides) {
         let pixels = y.len() / channels;
         let vectors = channels / LANES * LANES;
         for c in (0..vectors).step_by(LANES) {
-            for first in (0..pixels).step_by(PIXELS) {
-                let count = PIXELS.min(pixels - first);
-                let mut sums = [[0f32; LANES]; PIXELS];
-                for (p, sum) in sums[..count].iter_mut().enumerate() {
-                    sum.copy_from_slice(&y[(first + p) * channels + c..][..LANES]);
-                }
-                for tap in 0..kernel[0] * kernel[1] {
-                    let w: &[f32; LANES] = lanes(weight, tap * channels + c);
-                    let at = tap / kernel[1] * strides.kernel_row + tap % kernel[1] * strides.kernel_col
-                        + first * strides.pixel + c;
-                    // The full count as a constant keeps all sums in registers.
-                    if count == PIXELS {
-                        for (p, sum) in sums.iter_mut().enumerate() {
-                            add_lanes::<FMA>(sum, lanes(x, at + p * strides.pixel), w);
-                        }
-                    } else {
-                        for (p, sum) in sums[..count].iter_mut().enumerate() {
-                            add_lanes::<FMA>(sum, lanes(x, at + p * strides.pixel), w);
-                        }
-                    }
-                }
-                for (p, sum) in sums[..count].iter().enumerate() {
-                    y[(first + p) * channels + c..][..LANES].copy_from_slice(sum);
-                }
+            for first in (0..pixels).step_by(GROUP) {
+                let (x, y) = (&x[first * strides.pixel + c..], &mut y[first * channels + c..]);
+                let count = GROUP.min(pixels - first);
+                with_count!(count, add_taps_to::<FMA>(x, &weight[c..], y, channels, kernel, strides));
             }
         }
         for tap in 0..kernel[0] * kernel[1] {
-            let at = tap / kernel[1] * strides.kernel_row + tap % kernel[1] * strides.kernel_col;
+            let at = strides.tap(kernel, tap);
             for p in 0..pixels {
                 for c in vectors..channels {
                     y[p * channels + c] += x[at + p * strides.pixel + c] * weight[tap * channels + c];
                 }
             }
         }
+    }
+}
+
+/// Adds all taps to `N` neighbouring pixels of [`LANES`] channels, the first of each slice.
+#[inline(always)]
+fn add_taps_to<const FMA: bool, const N: usize>(
+    x: &[f32],
+    weight: &[f32],
+    y: &mut [f32],
+    channels: usize,
+    kernel: [usize; 2],
+    strides: Strides,
+) {
+    let mut sums: [[f32; LANES]; N] = std::array::from_fn(|p| *lanes(y, p * channels));
+    for tap in 0..kernel[0] * kernel[1] {
+        let w = lanes(weight, tap * channels);
+        let x = &x[strides.tap(kernel, tap)..];
+        for (p, sum) in sums.iter_mut().enumerate() {
+            add_lanes::<FMA>(sum, lanes(x, p * strides.pixel), w);
+        }
+    }
+    for (p, sum) in sums.iter().enumerate() {
+        y[p * channels..][..LANES].copy_from_slice(sum);
     }
 }
 
@@ -216,33 +245,46 @@ multiversion! {
         let vectors = channels / LANES * LANES;
         for c in (0..vectors).step_by(LANES) {
             for kh in 0..kernel[0] {
-                for first in (0..kernel[1]).step_by(PIXELS) {
-                    let count = PIXELS.min(kernel[1] - first);
-                    let mut sums = [[0f32; LANES]; PIXELS];
-                    let at = kh * strides.kernel_row + first * strides.kernel_col + c;
-                    for p in 0..pixels {
-                        let g: &[f32; LANES] = lanes(dy, p * channels + c);
-                        for (k, sum) in sums[..count].iter_mut().enumerate() {
-                            let x = lanes(x, at + p * strides.pixel + k * strides.kernel_col);
-                            add_lanes::<FMA>(sum, x, g);
-                        }
-                    }
-                    for (k, sum) in sums[..count].iter().enumerate() {
-                        let tap = kh * kernel[1] + first + k;
-                        for (d, s) in dw[tap * channels + c..][..LANES].iter_mut().zip(sum) {
-                            *d += s;
-                        }
-                    }
+                for first in (0..kernel[1]).step_by(GROUP) {
+                    let x = &x[kh * strides.kernel_row + first * strides.kernel_col + c..];
+                    let dw = &mut dw[(kh * kernel[1] + first) * channels + c..];
+                    let count = GROUP.min(kernel[1] - first);
+                    with_count!(count, add_weight_of::<FMA>(x, &dy[c..], dw, channels, pixels, strides));
                 }
             }
         }
         for tap in 0..kernel[0] * kernel[1] {
-            let at = tap / kernel[1] * strides.kernel_row + tap % kernel[1] * strides.kernel_col;
+            let at = strides.tap(kernel, tap);
             for p in 0..pixels {
                 for c in vectors..channels {
                     dw[tap * channels + c] += x[at + p * strides.pixel + c] * dy[p * channels + c];
                 }
             }
+        }
+    }
+}
+
+/// Adds the gradient of `N` neighbouring taps of [`LANES`] channels, the first of each slice.
+#[inline(always)]
+fn add_weight_of<const FMA: bool, const N: usize>(
+    x: &[f32],
+    dy: &[f32],
+    dw: &mut [f32],
+    channels: usize,
+    pixels: usize,
+    strides: Strides,
+) {
+    let mut sums = [[0f32; LANES]; N];
+    for p in 0..pixels {
+        let g = lanes(dy, p * channels);
+        let x = &x[p * strides.pixel..];
+        for (k, sum) in sums.iter_mut().enumerate() {
+            add_lanes::<FMA>(sum, lanes(x, k * strides.kernel_col), g);
+        }
+    }
+    for (k, sum) in sums.iter().enumerate() {
+        for (d, s) in dw[k * channels..][..LANES].iter_mut().zip(sum) {
+            *d += s;
         }
     }
 }

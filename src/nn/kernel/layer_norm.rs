@@ -3,10 +3,7 @@
 use rayon::prelude::*;
 
 use super::rows::rows_per_chunk;
-use super::simd::fma;
-
-/// Sums run in this many lanes.
-const LANES: usize = 16;
+use super::simd::{LANES, fma, sum_lanes};
 
 /// `y = (x - mean) / sigma * weight + bias`; `stats` receives mean and `1 / sigma` of every row.
 pub fn forward(
@@ -69,22 +66,6 @@ multiversion! {
             }
         }
     }
-}
-
-/// Sum of `f` over a row, in lanes that the compiler turns into vectors.
-#[inline(always)]
-fn sum_lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    let mut sums = [0f32; LANES];
-    let (vectors, rest) = x.as_chunks::<LANES>();
-    for v in vectors {
-        for j in 0..LANES {
-            sums[j] += f(v[j]);
-        }
-    }
-    for (sum, v) in sums.iter_mut().zip(rest) {
-        *sum += f(*v);
-    }
-    sums.iter().sum()
 }
 
 multiversion! {

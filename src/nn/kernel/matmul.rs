@@ -47,6 +47,15 @@ impl<'a> View<'a> {
         }
     }
 
+    /// One row, whose values must lie side by side.
+    ///
+    /// # Panics
+    /// If they do not, or there is no such row.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        assert!(row < self.rows && self.col_stride == 1);
+        &self.data[row * self.row_stride..][..self.cols]
+    }
+
     /// Some of the rows.
     pub fn rows(self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.rows);

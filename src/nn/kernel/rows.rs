@@ -119,6 +119,16 @@ pub fn scale_parallel(x: &mut [f32], scale: &[f32]) {
     x.par_chunks_mut(chunk).for_each(|x| scale_rows(x, scale));
 }
 
+/// `x[r][c] += offset[c]` over all threads.
+pub fn add_to_rows(x: &mut [f32], offset: &[f32]) {
+    let chunk = rows_per_chunk(offset.len()) * offset.len();
+    x.par_chunks_mut(chunk).for_each(|x| {
+        for row in x.chunks_exact_mut(offset.len()) {
+            add(row, offset);
+        }
+    });
+}
+
 /// Adds every one of `parts` to `total`, always in the same order.
 pub fn add_all(total: &mut [f32], parts: &[Vec<f32>]) {
     total

@@ -69,3 +69,22 @@ pub fn level() -> Level {
 pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
+
+/// Sums over a row run in this many lanes.
+pub const LANES: usize = 16;
+
+/// Sum of `f` over a row, in lanes that the compiler turns into vectors.
+#[inline(always)]
+pub fn sum_lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0f32; LANES];
+    let (vectors, rest) = x.as_chunks::<LANES>();
+    for v in vectors {
+        for j in 0..LANES {
+            sums[j] += f(v[j]);
+        }
+    }
+    for (sum, v) in sums.iter_mut().zip(rest) {
+        *sum += f(*v);
+    }
+    sums.iter().sum()
+}

@@ -243,29 +243,14 @@ multiversion! {
         let [height, width] = window.input;
         for (tx, v) in v.chunks_exact_mut(pitch(channels)).enumerate() {
             for from in (0..channels).step_by(LANES) {
-                // Rows first: `B' x`.
-                let mut half = [[[0.0; LANES]; IN]; IN];
-                for j in 0..IN {
+                let tile = tile(|i, j| {
+                    // Above and left of the image wraps to a huge number: zero like below and right.
+                    let line = (ty * OUT + i).wrapping_sub(window.padding[0]);
                     let at = (tx * OUT + j).wrapping_sub(window.padding[1]);
-                    let column: [Lanes; IN] = from_fn(|i| {
-                        let line = (ty * OUT + i).wrapping_sub(window.padding[0]);
-                        if line < height && at < width {
-                            load(&x[(line * width + at) * channels + from..])
-                        } else {
-                            [0.0; LANES]
-                        }
-                    });
-                    let column = to_input_places(&column);
-                    for i in 0..IN {
-                        half[i][j] = column[i];
-                    }
-                }
-                for i in 0..IN {
-                    let row = to_input_places(&half[i]);
-                    for j in 0..IN {
-                        store(&row[j], &mut v[(i * IN + j) * channels + from..]);
-                    }
-                }
+                    let inside = line < height && at < width;
+                    if inside { load(&x[(line * width + at) * channels + from..]) } else { ZERO }
+                });
+                store_places(&on_both_sides(&tile, to_input_places), channels, &mut v[from..]);
             }
         }
     }
@@ -277,28 +262,12 @@ multiversion! {
         let [height, width] = window.output;
         for (tx, z) in z.chunks_exact_mut(pitch(channels)).enumerate() {
             for from in (0..channels).step_by(LANES) {
-                let mut half = [[[0.0; LANES]; OUT]; IN];
-                for j in 0..OUT {
-                    let at = tx * OUT + j;
-                    let column: [Lanes; OUT] = from_fn(|i| {
-                        let line = ty * OUT + i;
-                        if line < height && at < width {
-                            load(&dy[(line * width + at) * channels + from..])
-                        } else {
-                            [0.0; LANES]
-                        }
-                    });
-                    let column = to_output_places(&column);
-                    for i in 0..IN {
-                        half[i][j] = column[i];
-                    }
-                }
-                for i in 0..IN {
-                    let row = to_output_places(&half[i]);
-                    for j in 0..IN {
-                        store(&row[j], &mut z[(i * IN + j) * channels + from..]);
-                    }
-                }
+                let tile = tile(|i, j| {
+                    let (line, at) = (ty * OUT + i, tx * OUT + j);
+                    let inside = line < height && at < width;
+                    if inside { load(&dy[(line * width + at) * channels + from..]) } else { ZERO }
+                });
+                store_places(&on_both_sides(&tile, to_output_places), channels, &mut z[from..]);
             }
         }
     }
@@ -307,24 +276,14 @@ multiversion! {
 multiversion! {
     /// `A' m A` of one row of tiles, as a band of up to four image rows of `width` pixels.
     fn output_band<FMA>(m: &[f32], width: usize, channels: usize, bias: Option<&[f32]>, band: &mut [f32]) {
-        let height = band.len() / (width * channels);
         for (tx, m) in m.chunks_exact(pitch(channels)).enumerate() {
             for from in (0..channels).step_by(LANES) {
-                let bias = bias.map_or([0.0; LANES], |b| load(&b[from..]));
-                let mut half = [[[0.0; LANES]; IN]; OUT];
-                for j in 0..IN {
-                    let column: [Lanes; IN] = from_fn(|i| load(&m[(i * IN + j) * channels + from..]));
-                    let column = from_output_places(&column);
-                    for i in 0..OUT {
-                        half[i][j] = column[i];
-                    }
-                }
-                for i in 0..OUT.min(height) {
-                    let row = from_output_places(&half[i]);
-                    for j in 0..OUT.min(width - tx * OUT) {
-                        let value = from_fn(|l| row[j][l] + bias[l]);
-                        let pixel = i * width + tx * OUT + j;
-                        store(&value, &mut band[pixel * channels + from..]);
+                let bias = bias.map_or(ZERO, |b| load(&b[from..]));
+                let tile = on_both_sides(&load_places(&m[from..], channels), from_output_places);
+                for (row, line) in tile.iter().zip(band.chunks_exact_mut(width * channels)) {
+                    let pixels = line.chunks_exact_mut(channels).skip(tx * OUT);
+                    for (value, pixel) in row.iter().zip(pixels) {
+                        store(&sum(value, &bias), &mut pixel[from..]);
                     }
                 }
             }
@@ -336,20 +295,8 @@ multiversion! {
     /// `G w G'` of one output channel's weights, `[3, 3, C]`.
     fn weight_to_places<FMA>(w: &[f32], channels: usize, u: &mut [f32]) {
         for from in (0..channels).step_by(LANES) {
-            let mut half = [[[0.0; LANES]; KERNEL]; IN];
-            for j in 0..KERNEL {
-                let column: [Lanes; KERNEL] = from_fn(|i| load(&w[(i * KERNEL + j) * channels + from..]));
-                let column = to_weight_places(&column);
-                for i in 0..IN {
-                    half[i][j] = column[i];
-                }
-            }
-            for i in 0..IN {
-                let row = to_weight_places(&half[i]);
-                for j in 0..IN {
-                    store(&row[j], &mut u[(i * IN + j) * channels + from..]);
-                }
-            }
+            let kernel = tile(|i, j| load(&w[(i * KERNEL + j) * channels + from..]));
+            store_places(&on_both_sides(&kernel, to_weight_places), channels, &mut u[from..]);
         }
     }
 }
@@ -358,24 +305,50 @@ multiversion! {
     /// Adds `G' du G` to one output channel's gradient, `[3, 3, C]`.
     fn add_places_to_weight<FMA>(du: &[f32], channels: usize, dw: &mut [f32]) {
         for from in (0..channels).step_by(LANES) {
-            let mut half = [[[0.0; LANES]; IN]; KERNEL];
-            for j in 0..IN {
-                let column: [Lanes; IN] = from_fn(|i| load(&du[(i * IN + j) * channels + from..]));
-                let column = from_weight_places(&column);
-                for i in 0..KERNEL {
-                    half[i][j] = column[i];
-                }
-            }
-            for i in 0..KERNEL {
-                let row = from_weight_places(&half[i]);
-                for j in 0..KERNEL {
-                    let at = &mut dw[(i * KERNEL + j) * channels + from..];
-                    let sum = from_fn(|l| at[l] + row[j][l]);
-                    store(&sum, at);
-                }
+            let kernel = on_both_sides(&load_places(&du[from..], channels), from_weight_places);
+            for (value, tap) in kernel.as_flattened().iter().zip(dw.chunks_exact_mut(channels)) {
+                let tap = &mut tap[from..];
+                store(&sum(&load(tap), value), tap);
             }
         }
     }
+}
+
+const ZERO: Lanes = [0.0; LANES];
+
+/// A square of `value(row, column)`.
+#[inline(always)]
+fn tile<const N: usize>(value: impl Fn(usize, usize) -> Lanes) -> [[Lanes; N]; N] {
+    from_fn(|i| from_fn(|j| value(i, j)))
+}
+
+/// `F t F'` for the transform `F` of a column.
+#[inline(always)]
+fn on_both_sides<const I: usize, const O: usize>(
+    tile: &[[Lanes; I]; I],
+    transform: impl Fn(&[Lanes; I]) -> [Lanes; O],
+) -> [[Lanes; O]; O] {
+    let columns: [[Lanes; O]; I] = from_fn(|j| transform(&from_fn(|i| tile[i][j])));
+    from_fn(|i| transform(&from_fn(|j| columns[j][i])))
+}
+
+/// The places of a tile from the first channel on that `places` begins with.
+#[inline(always)]
+fn load_places(places: &[f32], channels: usize) -> [[Lanes; IN]; IN] {
+    tile(|i, j| load(&places[(i * IN + j) * channels..]))
+}
+
+/// The inverse of [`load_places`].
+#[inline(always)]
+fn store_places(tile: &[[Lanes; IN]; IN], channels: usize, places: &mut [f32]) {
+    for (place, value) in tile.as_flattened().iter().enumerate() {
+        store(value, &mut places[place * channels..]);
+    }
+}
+
+#[inline(always)]
+fn sum(a: &Lanes, b: &Lanes) -> Lanes {
+    from_fn(|l| a[l] + b[l])
 }
 
 #[inline(always)]

@@ -4,7 +4,7 @@ use super::fuse::{self, Group, Part};
 use super::packing;
 use super::plan::{Step, ValueId};
 use super::tensors::TensorIndex;
-use crate::arch::{self, Activation, Arch, Node, NodeId, Op, Shape};
+use crate::arch::{self, Activation, Arch, Linear, Node, NodeId, Op, Projection, Shape};
 use crate::nn::error::NnError;
 use crate::nn::kernel::conv::Conv;
 use crate::nn::kernel::pool::{Averages, MOST_TAPS, Padding};
@@ -12,6 +12,7 @@ use crate::nn::kernel::window::Window;
 use crate::nn::layer::Layer;
 use crate::nn::layer::activation::Activate;
 use crate::nn::layer::add::Add;
+use crate::nn::layer::attention::Attention;
 use crate::nn::layer::batch_norm::{BatchNorm, Normalised};
 use crate::nn::layer::branch::Branch;
 use crate::nn::layer::channels::{Concat, Shuffle, Slice};
@@ -19,9 +20,13 @@ use crate::nn::layer::conv::{Conv2d, Method};
 use crate::nn::layer::dropout::Dropout;
 use crate::nn::layer::flatten::FlattenImage;
 use crate::nn::layer::gate::Gate;
+use crate::nn::layer::keyless::Keyless;
 use crate::nn::layer::layer_norm::LayerNorm;
 use crate::nn::layer::linear::linear;
+use crate::nn::layer::offsets::OffsetCoordinates;
 use crate::nn::layer::pool::{AvgPool, MaxPool};
+use crate::nn::layer::rearrange::Rearrange;
+use crate::nn::layer::tokens::{ClassToken, PositionEmbedding};
 
 /// Steps and the sizes of the activations between them.
 pub struct Compiled {
@@ -38,6 +43,7 @@ pub fn compile(arch: &Arch) -> Result<Compiled, NnError> {
         values: Vec::with_capacity(arch.nodes().len()),
         steps: Vec::new(),
         lengths: vec![arch.input().len()],
+        once: vec![false],
     };
     let leads_to_logits = ancestors_of_the_last(arch);
     for (i, part) in fuse::parts(arch).into_iter().enumerate() {
@@ -78,6 +84,8 @@ struct Compiler<'a> {
     values: Vec<ValueId>,
     steps: Vec<Step>,
     lengths: Vec<usize>,
+    /// Whether no image reaches an activation.
+    once: Vec<bool>,
 }
 
 impl Compiler<'_> {
@@ -89,12 +97,16 @@ impl Compiler<'_> {
         parameters: bool,
     ) -> ValueId {
         let output = self.lengths.len();
+        let inputs: Vec<ValueId> = inputs.iter().map(|i| self.values[i.0]).collect();
+        let once = inputs.iter().all(|v| self.once[*v]);
         self.lengths.push(node.shape.len());
+        self.once.push(once);
         self.steps.push(Step {
             layer,
-            inputs: inputs.iter().map(|i| self.values[i.0]).collect(),
+            inputs,
             output,
             has_parameters: parameters,
+            once,
         });
         output
     }
@@ -126,7 +138,7 @@ impl Compiler<'_> {
         let input = input.unwrap_or(node.shape);
         let channels = node.shape.channels();
         let layer: Box<dyn Layer> = match node.op {
-            Op::Input | Op::ToGrid | Op::ToImage => return Ok(None),
+            Op::Input | Op::ToGrid | Op::ToImage | Op::ToTokens => return Ok(None),
             Op::StochasticDepth { p } | Op::Dropout { p } if p == 0.0 => return Ok(None),
             Op::Concat if node.inputs.len() == 1 => return Ok(None),
             Op::Flatten => match input {
@@ -137,7 +149,10 @@ impl Compiler<'_> {
                 _ => return Ok(None),
             },
             Op::Conv2d(conv) => Box::new(self.conv(node, &conv, input)),
-            Op::Linear(l) => Box::new(linear(&l, input.positions(), self.tensor(node))),
+            Op::Projection(Projection::Keyless, l) => Box::new(self.keyless(node, l, input)),
+            Op::Linear(l) | Op::Projection(_, l) => {
+                Box::new(linear(&l, input.positions(), self.tensor(node)))
+            }
             Op::BatchNorm { .. } => Box::new(self.batch_norm(node, None)),
             Op::LayerNorm { eps, .. } => Box::new(LayerNorm {
                 tensors: self.tensor(node),
@@ -196,6 +211,21 @@ impl Compiler<'_> {
                 path: stream_name(node, index),
                 kept: Vec::new(),
             }),
+            Op::ClassToken { .. } => Box::new(ClassToken {
+                token: self.tensor(node),
+            }),
+            Op::PositionEmbedding { .. } => Box::new(PositionEmbedding {
+                places: self.tensor(node),
+            }),
+            Op::FirstToken => Box::new(Rearrange::first_token(input.positions(), channels)),
+            Op::Attention(a) => {
+                let tensor = node.module.map(|_| self.tensor(node));
+                Box::new(Attention::new(&a, node.shape, tensor))
+            }
+            Op::Partition(p) => Box::new(Rearrange::partition(&p, channels)),
+            Op::Reassemble(p) => Box::new(Rearrange::reassemble(&p, channels)),
+            Op::MergePatches => Box::new(Rearrange::merge_patches(side(input), input.channels())),
+            Op::OffsetCoordinates(offsets) => Box::new(OffsetCoordinates(offsets)),
         };
         Ok(Some(layer))
     }
@@ -233,6 +263,15 @@ impl Compiler<'_> {
             method,
             weight,
             bias: conv.bias.then_some(weight + 1),
+        }
+    }
+
+    fn keyless(&self, node: &Node, mut layer: Linear, input: Shape) -> Keyless {
+        layer.bias = false;
+        let weight = self.tensor(node);
+        Keyless {
+            linear: linear(&layer, input.positions(), weight),
+            bias: weight + 1,
         }
     }
 

@@ -11,10 +11,12 @@ pub type ValueId = usize;
 /// One step: a layer, what it reads and what it writes.
 pub struct Step {
     pub layer: Box<dyn Layer>,
-    /// One value or more.
+    /// Usually one value or two, for a concatenation any number, for a constant none.
     pub inputs: Vec<ValueId>,
     pub output: ValueId,
     pub has_parameters: bool,
+    /// No image reaches it: it runs once a batch rather than for every sample.
+    pub once: bool,
 }
 
 /// Steps in execution order.
@@ -72,7 +74,8 @@ impl Lives {
             for value in &step.inputs {
                 last[*value] = i;
             }
-            let kept_input = keeps.input.then_some(step.inputs[0]);
+            let first_input = step.inputs.first().copied();
+            let kept_input = first_input.filter(|_| keeps.input);
             let kept_output = keeps.output.then_some(step.output);
             for value in kept_input.into_iter().chain(kept_output) {
                 first[value].get_or_insert(i);

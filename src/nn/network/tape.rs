@@ -34,7 +34,9 @@ impl Tape {
         let mut images = cx.pool.take(pixels.len());
         images.copy_from_slice(pixels);
         tape.values[0] = Some(images);
+        let batch = cx.batch;
         for (i, step) in plan.steps.iter_mut().enumerate() {
+            cx.batch = if step.once { 1 } else { batch };
             let mut output = cx.pool.take(plan.lengths[step.output] * cx.batch);
             let inputs: Vec<&[f32]> = step.inputs.iter().map(|v| tape.value(Some(v))).collect();
             let result = step.layer.forward(cx, &inputs, &mut output);
@@ -49,6 +51,7 @@ impl Tape {
                 }
             }
         }
+        cx.batch = batch;
         Ok(tape)
     }
 
@@ -62,7 +65,9 @@ impl Tape {
     pub fn backward(&mut self, plan: &mut Plan, cx: &mut Context<'_>, gradient: Buffer) {
         let mut gradients: Vec<Option<Buffer>> = plan.lengths.iter().map(|_| None).collect();
         gradients[plan.output] = Some(gradient);
+        let batch = cx.batch;
         for (i, step) in plan.steps.iter_mut().enumerate().rev() {
+            cx.batch = if step.once { 1 } else { batch };
             if let Some(gradient) = gradients[step.output].take() {
                 let kept = Kept {
                     input: self.value(step.inputs.first()),
@@ -84,6 +89,7 @@ impl Tape {
                 self.release(*value, cx.pool);
             }
         }
+        cx.batch = batch;
         for gradient in gradients.into_iter().flatten() {
             cx.pool.give(gradient);
         }

@@ -1,7 +1,7 @@
 //! A network's parameters, gradients and buffers in the executor's layout.
 
 use super::packing::Packing;
-use crate::arch::{Arch, TensorRole};
+use crate::arch::{Arch, Scheme, TensorRole, TensorSpec};
 use crate::nn::error::{Mismatch, NnError};
 use crate::nn::state::{StateDict, Tensor, Values};
 
@@ -17,8 +17,8 @@ struct Entry {
     value: Vec<f32>,
     /// Empty for buffers.
     grad: Vec<f32>,
-    /// The value of a batch counter.
-    count: i64,
+    /// The values of a tensor of whole numbers; empty for others.
+    whole: Vec<i64>,
 }
 
 /// A parameter to be changed, in the executor's layout.
@@ -39,7 +39,7 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Parameters and running means zero, running variances one.
+    /// Parameters and running means zero, running variances one, fixed tensors as they must be.
     pub fn new(arch: &Arch) -> Self {
         let mut packings = vec![Packing::Same; arch.tensors().len()];
         for module in arch.modules() {
@@ -50,20 +50,19 @@ impl Tensors {
             }
         }
         let entries = arch.tensors().iter().zip(packings).map(|(spec, packing)| {
-            let start = f32::from(u8::from(spec.role == TensorRole::RunningVar));
-            let length = match spec.role {
-                TensorRole::BatchCount => 0,
-                _ => spec.len(),
+            let grads = if spec.role.is_parameter() {
+                spec.len()
+            } else {
+                0
             };
-            let grads = if spec.role.is_parameter() { length } else { 0 };
             Entry {
                 name: spec.name.clone(),
                 shape: spec.shape.clone(),
                 role: spec.role,
                 packing,
-                value: vec![start; length],
+                value: first_floats(spec),
                 grad: vec![0.0; grads],
-                count: 0,
+                whole: first_wholes(spec),
             }
         });
         Self {
@@ -85,7 +84,7 @@ impl Tensors {
 
     /// Adds one to a batch counter.
     pub fn count(&mut self, i: TensorIndex) {
-        self.entries[i].count += 1;
+        self.entries[i].whole[0] += 1;
     }
 
     pub fn clear_gradients(&mut self) {
@@ -108,7 +107,7 @@ impl Tensors {
     /// Parameters and buffers in PyTorch's layout.
     pub fn state(&self) -> StateDict {
         let tensor = |e: &Entry| match e.role {
-            TensorRole::BatchCount => Tensor::count(e.count),
+            role if role.is_whole() => Tensor::whole(e.shape.clone(), e.whole.clone()),
             _ => e.unpacked(&e.value),
         };
         self.entries
@@ -158,7 +157,7 @@ impl Tensors {
         for entry in &mut self.entries {
             match state.get(&entry.name).map(|t| &t.values) {
                 Some(Values::F32(values)) => entry.packing.pack(values, &mut entry.value),
-                Some(Values::I64(values)) => entry.count = values.first().copied().unwrap_or(0),
+                Some(Values::I64(values)) => entry.whole.clone_from(values),
                 None => {}
             }
         }
@@ -168,7 +167,7 @@ impl Tensors {
     fn compare(&self, state: &StateDict) -> Mismatch {
         let mut mismatch = Mismatch::default();
         for entry in &self.entries {
-            let wanted = describe(&entry.shape, entry.role != TensorRole::BatchCount);
+            let wanted = describe(&entry.shape, !entry.role.is_whole());
             match state.get(&entry.name) {
                 None => mismatch.missing.push(entry.name.clone()),
                 Some(tensor) => {
@@ -188,6 +187,23 @@ impl Tensors {
             .map(str::to_owned)
             .collect();
         mismatch
+    }
+}
+
+fn first_floats(spec: &TensorSpec) -> Vec<f32> {
+    match (spec.role, spec.scheme) {
+        (role, _) if role.is_whole() => Vec::new(),
+        (_, Scheme::OffsetCoordinates(offsets)) => offsets.coordinates(),
+        (TensorRole::RunningVar, _) => vec![1.0; spec.len()],
+        _ => vec![0.0; spec.len()],
+    }
+}
+
+fn first_wholes(spec: &TensorSpec) -> Vec<i64> {
+    match spec.scheme {
+        Scheme::OffsetIndex(offsets) => offsets.indices_of_pairs(),
+        _ if spec.role.is_whole() => vec![0; spec.len()],
+        _ => Vec::new(),
     }
 }
 

@@ -7,13 +7,29 @@ mod threads;
 
 use super::*;
 use crate::nn::kernel::testing::{assert_near, numbers};
-use nets::{all_kinds, dense, identity_with_drop, mobile, residual, start, transformer_like};
+use nets::{
+    all_kinds, dense, identity_with_drop, mobile, residual, start, transformer_like,
+    vision_transformer, windows,
+};
 
 /// Images and labels of a batch for an architecture.
 fn batch(arch: &Arch, batch: usize) -> (Vec<f32>, Vec<u32>) {
     let pixels = numbers("images", batch * arch.input().len());
     let labels = (0..batch).map(|i| (i * 7 % arch.classes()) as u32);
     (pixels, labels.collect())
+}
+
+/// Small networks that hold every op between them.
+fn small_networks() -> [Arch; 7] {
+    [
+        all_kinds(),
+        transformer_like(),
+        residual(),
+        dense(),
+        mobile(),
+        vision_transformer(),
+        windows(),
+    ]
 }
 
 fn images(pixels: &[f32], batch: usize) -> Images<'_> {
@@ -64,13 +80,7 @@ fn running_statistics_follow_the_batch_only_in_training() {
 
 #[test]
 fn inference_does_not_depend_on_the_rest_of_the_batch() {
-    for arch in [
-        all_kinds(),
-        transformer_like(),
-        residual(),
-        dense(),
-        mobile(),
-    ] {
+    for arch in small_networks() {
         let mut network = start(&arch);
         let (pixels, _) = batch(&arch, 5);
         let together = network

@@ -80,6 +80,16 @@ fn gradients_of_mobile_blocks_are_slopes_of_the_loss() {
 }
 
 #[test]
+fn gradients_of_a_vision_transformer_are_slopes_of_the_loss() {
+    check(&vision_transformer());
+}
+
+#[test]
+fn gradients_of_attention_within_windows_are_slopes_of_the_loss() {
+    check(&windows());
+}
+
+#[test]
 fn steps_forget_the_gradients_of_earlier_ones() {
     let arch = residual();
     let mut network = start(&arch);

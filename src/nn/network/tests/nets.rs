@@ -2,7 +2,8 @@
 
 use super::super::Network;
 use crate::arch::{
-    Activation, Arch, Builder, Conv2d, Draw, Linear, NodeId, Op, Pool, Scheme, Shape, TensorRole,
+    Activation, Arch, Attention, AttentionKind, Builder, Conv2d, Draw, Linear, NodeId, Offsets, Op,
+    Partition, Pool, Projection, Scheme, Shape, Shift, TensorRole,
 };
 use crate::nn::kernel::testing::numbers;
 use crate::nn::state::{StateDict, Tensor};
@@ -12,8 +13,12 @@ const DRAW: Draw = Draw {
     bias: Scheme::ZEROS,
 };
 
-/// The network with numbers in place of every tensor, and running variances above zero.
+/// The network with numbers in place of every tensor that is not fixed, and running variances above
+/// zero.
 pub fn start(arch: &Arch) -> Network {
+    use TensorRole::{BatchCount, OffsetCoordinates, OffsetIndex};
+    let mut network = Network::new(arch).unwrap();
+    let new = network.state();
     let state: StateDict = arch
         .tensors()
         .iter()
@@ -22,7 +27,9 @@ pub fn start(arch: &Arch) -> Network {
             let fan = spec.len() / spec.shape.first().copied().unwrap_or(1).max(1);
             let scale = (3.0 / fan as f32).sqrt();
             let values: Vec<f32> = match spec.role {
-                TensorRole::BatchCount => return (spec.name.clone(), Tensor::count(0)),
+                BatchCount | OffsetIndex | OffsetCoordinates => {
+                    return (spec.name.clone(), new.get(&spec.name).unwrap().clone());
+                }
                 TensorRole::RunningVar | TensorRole::NormWeight => {
                     values.iter().map(|v| 1.0 + 0.5 * v).collect()
                 }
@@ -32,7 +39,6 @@ pub fn start(arch: &Arch) -> Network {
             (spec.name.clone(), Tensor::new(spec.shape.clone(), values))
         })
         .collect();
-    let mut network = Network::new(arch).unwrap();
     network.load(&state).unwrap();
     network
 }
@@ -121,6 +127,88 @@ pub fn transformer_like() -> Arch {
     let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
     linear(&mut b, "head", 18, 4, x);
     b.finish()
+}
+
+/// A vision transformer of one layer: class token, places, multi-head attention.
+pub fn vision_transformer() -> Arch {
+    let mut b = Builder::new("vision transformer", Shape::image(3, 4, 6), 4);
+    let token = b.class_token("", 8);
+    let places = b.position_embedding("encoder", 7, 8);
+    let x = b.input();
+    let x = conv(&mut b, "patches", Conv2d::new(3, 8, 2).stride(2), x);
+    let x = b.apply("tokens", Op::ToTokens, &[x]).unwrap();
+    let x = b.call(token, x).unwrap();
+    let input = b.call(places, x).unwrap();
+    let qkv = project(&mut b, "attention", Projection::MultiheadIn, [8, 24], input);
+    let core = attention(AttentionKind::Multihead);
+    let x = b.apply("attention", Op::Attention(core), &[qkv]).unwrap();
+    let out = Projection::MultiheadOut;
+    let x = project(&mut b, "attention.out_proj", out, [8, 8], x);
+    let x = b.apply("add", Op::Add, &[x, input]).unwrap();
+    let x = b.apply("first", Op::FirstToken, &[x]).unwrap();
+    linear(&mut b, "head", 8, 4, x);
+    b.finish()
+}
+
+/// Attention within shifted windows over a grid that they do not fit, once with a table of biases and
+/// once with cosines and biases from a small network; patch merging with odd edges.
+pub fn windows() -> Arch {
+    let mut b = Builder::new("windows", Shape::image(3, 5, 7), 4);
+    let x = b.input();
+    let x = conv(&mut b, "stem", Conv2d::new(3, 8, 1), x);
+    let input = b.apply("to grid", Op::ToGrid, &[x]).unwrap();
+    let partition = Partition::blocks([5, 7], 2, Shift::Half);
+    let x = b.apply("cut", Op::Partition(partition), &[input]).unwrap();
+    let x = linear(&mut b, "a.qkv", 8, 24, x);
+    let core = b.attention("a", attention(AttentionKind::Windowed(partition)));
+    let x = b.call(core, x).unwrap();
+    let x = b.apply("join", Op::Reassemble(partition), &[x]).unwrap();
+    let x = b.apply("add", Op::Add, &[input, x]).unwrap();
+
+    let x = b.apply("merge", Op::MergePatches, &[x]).unwrap();
+    let input = linear(&mut b, "reduction", 32, 8, x);
+    let partition = Partition::blocks([3, 4], 2, Shift::Half);
+    let x = b.apply("cut", Op::Partition(partition), &[input]).unwrap();
+    let x = project(&mut b, "b.qkv", Projection::Keyless, [8, 24], x);
+    let core = b.attention("b", attention(AttentionKind::Cosine(partition)));
+    let offsets = Op::OffsetCoordinates(Offsets { window: 2 });
+    let biases = b.apply("b", offsets, &[]).unwrap();
+    let biases = linear(&mut b, "b.widen", 2, 6, biases);
+    let biases = gelu(&mut b, biases);
+    let biases = linear(&mut b, "b.narrow", 6, 2, biases);
+    let x = b.call_with(core, &[x, biases]).unwrap();
+    let x = b.apply("join", Op::Reassemble(partition), &[x]).unwrap();
+    let x = b.apply("add", Op::Add, &[input, x]).unwrap();
+    let x = b.apply("to image", Op::ToImage, &[x]).unwrap();
+    let x = b.apply("mean", Op::AdaptiveAvgPool([1, 1]), &[x]).unwrap();
+    let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
+    linear(&mut b, "head", 8, 4, x);
+    b.finish()
+}
+
+/// Two heads of four channels.
+const fn attention(kind: AttentionKind) -> Attention {
+    Attention {
+        channels: 8,
+        heads: 2,
+        kind,
+    }
+}
+
+fn project(
+    b: &mut Builder,
+    path: &str,
+    projection: Projection,
+    [in_features, out_features]: [usize; 2],
+    x: NodeId,
+) -> NodeId {
+    let linear = Linear {
+        in_features,
+        out_features,
+        bias: true,
+    };
+    let module = b.projection(path, projection, linear, DRAW);
+    b.call(module, x).unwrap()
 }
 
 /// Residual blocks with and without downsampling, a layer that is called twice, and a sum of a value

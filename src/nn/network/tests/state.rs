@@ -5,13 +5,7 @@ use crate::arch::{Builder, Draw, Linear, Op, Scheme, Shape};
 
 #[test]
 fn what_was_loaded_comes_out_again_in_the_same_order() {
-    for arch in [
-        all_kinds(),
-        transformer_like(),
-        residual(),
-        dense(),
-        mobile(),
-    ] {
+    for arch in small_networks() {
         let state = start(&arch).state();
         let mut network = Network::new(&arch).unwrap();
         network.load(&state).unwrap();

@@ -26,13 +26,7 @@ fn check(arch: &Arch, size: usize) {
 
 #[test]
 fn small_networks_give_the_same_bits_on_any_number_of_threads() {
-    for arch in [
-        all_kinds(),
-        transformer_like(),
-        residual(),
-        dense(),
-        mobile(),
-    ] {
+    for arch in small_networks() {
         check(&arch, 6);
     }
 }

@@ -73,7 +73,7 @@ fn attributes(node: &Node) -> String {
                 c.in_channels, c.out_channels, c.stride[0], c.padding[0]
             )
         }
-        Op::Linear(l) => {
+        Op::Linear(l) | Op::Projection(_, l) => {
             let bias = if l.bias { "bias" } else { "no bias" };
             format!(
                 "{op}, {} to {} features, {bias}",
@@ -165,6 +165,7 @@ fn scheme(scheme: Scheme) -> String {
         Scheme::Uniform { bound } => format!("uniform within {bound:.4}"),
         Scheme::Normal { std } => format!("normal, std {std:.4}"),
         Scheme::TruncatedNormal { std, .. } => format!("normal, std {std:.4}, truncated"),
+        Scheme::OffsetIndex(_) | Scheme::OffsetCoordinates(_) => "fixed".to_owned(),
     }
 }
 

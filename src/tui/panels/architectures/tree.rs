@@ -313,7 +313,8 @@ fn summary(module: &ModuleTree, arch: &Arch, repeats: usize) -> String {
     let mut layers = Vec::new();
     let ids = (module.span[0].0..=module.span[1].0).map(NodeId);
     for node in ids.map(|id| arch.node(id)) {
-        if matches!(node.op, Op::Conv2d(_) | Op::Linear(_)) && lies_in(&node.path, &module.path) {
+        let is_layer = node.op.owns_weight() || matches!(node.op, Op::Attention(_));
+        if is_layer && lies_in(&node.path, &module.path) {
             layers.push(node.op.describe());
         }
     }

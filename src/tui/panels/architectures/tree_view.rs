@@ -374,6 +374,11 @@ fn output(shape: Shape) -> String {
             channels,
         } => format!("{height} {width:>3} {channels:>4}"),
         Shape::Tokens { tokens, channels } => format!("{tokens} {channels:>3}"),
+        Shape::Windows {
+            windows,
+            tokens,
+            channels,
+        } => format!("{windows} {tokens:>3} {channels:>4}"),
         // The place of height and width stays empty.
         Shape::Vector { channels } => format!("{channels}        "),
     }
