@@ -45,12 +45,45 @@ impl ConvNorm {
     }
 }
 
+/// Registers a convolution and calls it.
+pub fn add_drawn_conv(
+    b: &mut Builder,
+    path: &str,
+    conv: Conv2d,
+    draw: Draw,
+    x: NodeId,
+) -> Result<NodeId, ArchError> {
+    let conv = b.conv(path, conv, draw);
+    b.call(conv, x)
+}
+
 /// Registers a convolution and calls it. Drawn as most families draw theirs: by the fan-out for a
 /// ReLU, biases zero.
 pub fn add_conv(b: &mut Builder, path: &str, conv: Conv2d, x: NodeId) -> Result<NodeId, ArchError> {
     let weight = Scheme::kaiming_normal_fan_out(&conv.weight_shape());
-    let conv = b.conv(path, conv, Draw::without_bias(weight));
-    b.call(conv, x)
+    add_drawn_conv(b, path, conv, Draw::without_bias(weight), x)
+}
+
+/// Registers a convolution and calls it. Drawn as `nn.Conv2d` draws by itself.
+pub fn add_default_conv(
+    b: &mut Builder,
+    path: &str,
+    conv: Conv2d,
+    x: NodeId,
+) -> Result<NodeId, ArchError> {
+    add_drawn_conv(b, path, conv, Draw::torch_default(&conv.weight_shape()), x)
+}
+
+/// Registers a fully connected layer to `out` features and calls it. Drawn as `nn.Linear` draws by
+/// itself.
+pub fn add_default_linear(
+    b: &mut Builder,
+    path: &str,
+    out: usize,
+    x: NodeId,
+) -> Result<NodeId, ArchError> {
+    let draw = Draw::torch_default(&[out, b.shape(x).channels()]);
+    add_linear(b, path, out, draw, x)
 }
 
 /// Registers a fully connected layer to `out` features and calls it.
@@ -145,4 +178,31 @@ pub fn make_divisible(channels: f64, divisor: usize) -> usize {
 /// Whether a block may add its input: nothing changes the shape.
 pub fn keeps_shape(stride: usize, from: usize, to: usize) -> bool {
     stride == 1 && from == to
+}
+
+/// The convolution of GoogLeNet and Inception: without bias, with a batch norm and a ReLU.
+#[derive(Clone, Copy, Debug)]
+pub struct BasicConv {
+    pub weight: Scheme,
+}
+
+impl BasicConv {
+    const NORM: Norm = Norm {
+        eps: 1e-3,
+        ..Norm::DEFAULT
+    };
+
+    /// Registers the layers as `PATH.conv` and `PATH.bn` and calls them.
+    pub fn add(
+        self,
+        b: &mut Builder,
+        path: &str,
+        conv: Conv2d,
+        x: NodeId,
+    ) -> Result<NodeId, ArchError> {
+        let draw = Draw::without_bias(self.weight);
+        let x = add_drawn_conv(b, &format!("{path}.conv"), conv, draw, x)?;
+        let x = Self::NORM.add(b, &format!("{path}.bn"), x)?;
+        b.relu(path, x)
+    }
 }

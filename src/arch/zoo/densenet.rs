@@ -1,6 +1,6 @@
 //! DenseNet (Huang et al. 2017), as `torchvision.models.densenet` builds it.
 
-use super::blocks::{Norm, add_linear, pool_to_vector};
+use super::blocks::{Norm, add_drawn_conv, add_linear, pool_to_vector};
 use super::{Options, Stem};
 use crate::arch::{Arch, ArchError, Builder, Conv2d, Draw, NodeId, Op, Pool, Scheme};
 
@@ -54,8 +54,7 @@ pub fn build(name: &str, options: &Options) -> Result<Arch, ArchError> {
 
 fn conv(b: &mut Builder, path: &str, conv: Conv2d, x: NodeId) -> Result<NodeId, ArchError> {
     let weight = Scheme::kaiming_normal(&conv.weight_shape());
-    let conv = b.conv(path, conv, Draw::without_bias(weight));
-    b.call(conv, x)
+    add_drawn_conv(b, path, conv, Draw::without_bias(weight), x)
 }
 
 fn norm_relu(b: &mut Builder, [norm, relu]: [&str; 2], x: NodeId) -> Result<NodeId, ArchError> {
