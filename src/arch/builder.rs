@@ -24,6 +24,27 @@ pub struct Draw {
     pub bias: Scheme,
 }
 
+impl Draw {
+    /// What `nn.Conv2d` and `nn.Linear` do by themselves with a weight of this shape and its bias.
+    #[must_use]
+    pub fn torch_default(weight_shape: &[usize]) -> Self {
+        let weight = Scheme::torch_default(weight_shape);
+        Self {
+            weight,
+            bias: weight,
+        }
+    }
+
+    /// A bias of zeros.
+    #[must_use]
+    pub const fn without_bias(weight: Scheme) -> Self {
+        Self {
+            weight,
+            bias: Scheme::ZEROS,
+        }
+    }
+}
+
 impl Builder {
     /// Starts an architecture that reads images of shape `input` (node 0).
     #[must_use]
@@ -42,6 +63,7 @@ impl Builder {
                 modules: Vec::new(),
                 tensors: Vec::new(),
                 nodes: vec![input],
+                auxiliary: Vec::new(),
             },
         }
     }
@@ -101,13 +123,18 @@ impl Builder {
     pub fn attention(&mut self, path: &str, attention: Attention) -> ModuleId {
         use TensorRole::{LogitScale, OffsetCoordinates, OffsetIndex, PositionBias};
         let heads = attention.heads;
+        // MaxViT stores the offsets of all pairs as a table, Swin in a row.
         let index = |offsets: Offsets| {
-            let pairs = vec![offsets.window.pow(4)];
+            let tokens = offsets.window.pow(2);
+            let pairs = match attention.kind {
+                AttentionKind::MultiAxis(_) => vec![tokens, tokens],
+                _ => vec![tokens * tokens],
+            };
             let scheme = Scheme::OffsetIndex(offsets);
             ("relative_position_index", pairs, OffsetIndex, scheme)
         };
         let tensors = match (attention.kind, attention.offsets()) {
-            (AttentionKind::Windowed(_), Some(offsets)) => vec![
+            (AttentionKind::Windowed(_) | AttentionKind::MultiAxis(_), Some(offsets)) => vec![
                 (
                     "relative_position_bias_table",
                     vec![offsets.len(), heads],
@@ -166,11 +193,22 @@ impl Builder {
 
     /// Registers a batch norm with torch's defaults (eps 1e-5, momentum 0.1).
     pub fn batch_norm(&mut self, path: &str, channels: usize) -> ModuleId {
+        self.batch_norm_with(path, channels, 1e-5, 0.1)
+    }
+
+    /// Registers a batch norm; `momentum` is the weight of the new value in the running statistics.
+    pub fn batch_norm_with(
+        &mut self,
+        path: &str,
+        channels: usize,
+        eps: f64,
+        momentum: f64,
+    ) -> ModuleId {
         use TensorRole::{BatchCount, NormBias, NormWeight, RunningMean, RunningVar};
         let op = Op::BatchNorm {
             channels,
-            eps: 1e-5,
-            momentum: 0.1,
+            eps,
+            momentum,
         };
         let per_channel = vec![channels];
         self.register(
@@ -254,6 +292,12 @@ impl Builder {
     /// None in practice: every shape will do.
     pub fn relu(&mut self, path: &str, input: NodeId) -> Result<NodeId, ArchError> {
         self.apply(path, Op::Activation(Activation::Relu), &[input])
+    }
+
+    /// Declares an output beside the logits, such as that of an auxiliary classifier; to be called in
+    /// the order in which PyTorch's module returns them.
+    pub fn auxiliary(&mut self, node: NodeId) {
+        self.arch.auxiliary.push(node);
     }
 
     /// The finished architecture; its last node gives the logits.

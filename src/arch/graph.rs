@@ -122,6 +122,7 @@ pub struct Arch {
     pub(super) modules: Vec<Module>,
     pub(super) tensors: Vec<TensorSpec>,
     pub(super) nodes: Vec<Node>,
+    pub(super) auxiliary: Vec<NodeId>,
 }
 
 impl Arch {
@@ -164,6 +165,13 @@ impl Arch {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Outputs beside the logits, which a training-mode PyTorch module returns, too: those of
+    /// auxiliary classifiers. The executor does not compute them.
+    #[must_use]
+    pub fn auxiliary(&self) -> &[NodeId] {
+        &self.auxiliary
     }
 
     /// The node with this id.

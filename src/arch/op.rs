@@ -87,17 +87,52 @@ pub struct Pool {
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub padding: [usize; 2],
+    /// Whether a last window that reaches beyond the image counts, too (`ceil_mode`).
+    pub ceil: bool,
+    /// Whether padding takes part in an average, as zeros (`count_include_pad`). A maximum never
+    /// sees it.
+    pub counts_padding: bool,
 }
 
 impl Pool {
-    /// A square window.
+    /// A square window over whole strides only, whose padding counts.
     #[must_use]
     pub const fn new(kernel: usize, stride: usize, padding: usize) -> Self {
         Self {
             kernel: [kernel; 2],
             stride: [stride; 2],
             padding: [padding; 2],
+            ceil: false,
+            counts_padding: true,
         }
+    }
+
+    #[must_use]
+    pub const fn ceil(mut self) -> Self {
+        self.ceil = true;
+        self
+    }
+
+    #[must_use]
+    pub const fn without_padding(mut self) -> Self {
+        self.counts_padding = false;
+        self
+    }
+
+    /// Output length along `axis` for an input of `length`.
+    fn windows(&self, axis: usize, length: usize) -> Result<usize, String> {
+        let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+        if !self.ceil {
+            return window(length, kernel, stride, padding, 1);
+        }
+        // The last window may lack up to a stride's pixels, but must start before the right padding.
+        let padded = length + 2 * padding + stride - 1;
+        if padded < kernel {
+            return Err(too_small(length, kernel));
+        }
+        let windows = (padded - kernel) / stride + 1;
+        let starts_outside = (windows - 1) * stride >= length + padding;
+        Ok(windows - usize::from(starts_outside))
     }
 }
 
@@ -105,8 +140,35 @@ impl Pool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activation {
     Relu,
+    /// ReLU cut off at 6.
+    Relu6,
     /// The exact form with the error function, not the tanh approximation.
     Gelu,
+    /// `x sigmoid(x)`, also called swish.
+    Silu,
+    Sigmoid,
+    /// `relu6(x + 3) / 6`.
+    Hardsigmoid,
+    /// `x hardsigmoid(x)`.
+    Hardswish,
+    Tanh,
+}
+
+impl Activation {
+    /// Its word in tables and messages.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Relu6 => "relu6",
+            Self::Gelu => "gelu",
+            Self::Silu => "silu",
+            Self::Sigmoid => "sigmoid",
+            Self::Hardsigmoid => "hardsigmoid",
+            Self::Hardswish => "hardswish",
+            Self::Tanh => "tanh",
+        }
+    }
 }
 
 /// One operation of an architecture.
@@ -133,10 +195,11 @@ pub enum Op {
     },
     Activation(Activation),
     MaxPool(Pool),
-    /// Average pooling; padding counts as zeros in the average, as in `nn.AvgPool2d`.
     AvgPool(Pool),
     /// Average over windows chosen such that the output is `[height, width]`.
     AdaptiveAvgPool([usize; 2]),
+    /// Average over all positions of an image: a vector.
+    Mean,
     /// Image to grid, `[C, H, W]` to `[H, W, C]`; nothing moves in a channels-last executor.
     ToGrid,
     /// Grid to image.
@@ -145,6 +208,21 @@ pub enum Op {
     Flatten,
     /// Sum of two equal shapes.
     Add,
+    /// The first input times the second, which has the same channels in a single position
+    /// (squeeze and excitation).
+    Gate,
+    /// The channels of all inputs side by side, at the same positions.
+    Concat,
+    /// One of `of` equal parts of the channels, counted from 0.
+    Chunk {
+        index: usize,
+        of: usize,
+    },
+    /// Channels dealt out like cards: channel `g * n + i` of `groups` groups of `n` comes to place
+    /// `i * groups + g` (ShuffleNet).
+    Shuffle {
+        groups: usize,
+    },
     /// A learnt factor per channel (ConvNeXt).
     LayerScale {
         channels: usize,
@@ -195,13 +273,17 @@ impl Op {
             Self::Linear(_) => "linear",
             Self::BatchNorm { .. } => "batch norm",
             Self::LayerNorm { .. } => "layer norm",
-            Self::Activation(Activation::Relu) => "relu",
-            Self::Activation(Activation::Gelu) => "gelu",
+            Self::Activation(a) => a.word(),
             Self::MaxPool(_) => "max pool",
             Self::AvgPool(_) | Self::AdaptiveAvgPool(_) => "avg pool",
+            Self::Mean => "mean",
             Self::ToGrid | Self::ToImage => "permute",
             Self::Flatten => "flatten",
             Self::Add => "add",
+            Self::Gate => "gate",
+            Self::Concat => "concat",
+            Self::Chunk { .. } => "chunk",
+            Self::Shuffle { .. } => "shuffle",
             Self::LayerScale { .. } => "layer scale",
             Self::StochasticDepth { .. } => "stochastic depth",
             Self::Dropout { .. } => "dropout",
@@ -260,6 +342,7 @@ impl Op {
                 format!("{} {}{}", self.word(), by(p.kernel), over(p.stride))
             }
             Self::AdaptiveAvgPool(out) => format!("{} to {}", self.word(), by(*out)),
+            Self::Chunk { index, of } => format!("{} {} of {of}", self.word(), index + 1),
             Self::Attention(a) => format!("{} {} heads", self.word(), a.heads),
             Self::Partition(p) => {
                 let shifted = if p.is_shifted() { " shifted" } else { "" };
@@ -276,7 +359,8 @@ impl Op {
     pub fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let arity = match self {
             Self::Input | Self::OffsetCoordinates(_) => 0,
-            Self::Add => 2,
+            Self::Add | Self::Gate => 2,
+            Self::Concat => inputs.len().max(1),
             Self::Attention(a) if matches!(a.kind, AttentionKind::Cosine(_)) => 2,
             _ => 1,
         };
@@ -315,13 +399,19 @@ impl Op {
                 let [h, w] = image_side(inputs[0])?;
                 Ok(Shape::image(
                     inputs[0].channels(),
-                    window(h, p.kernel[0], p.stride[0], p.padding[0], 1)?,
-                    window(w, p.kernel[1], p.stride[1], p.padding[1], 1)?,
+                    p.windows(0, h)?,
+                    p.windows(1, w)?,
                 ))
             }
             Self::AdaptiveAvgPool([h, w]) => {
                 image_side(inputs[0])?;
                 Ok(Shape::image(inputs[0].channels(), h, w))
+            }
+            Self::Mean => {
+                image_side(inputs[0])?;
+                Ok(Shape::Vector {
+                    channels: inputs[0].channels(),
+                })
             }
             Self::ToGrid => {
                 let [height, width] = image_side(inputs[0])?;
@@ -349,6 +439,33 @@ impl Op {
                     Err(format!("the other term has shape {}", inputs[1]))
                 }
             }
+            Self::Gate => {
+                image_side(inputs[0])?;
+                if inputs[1] == Shape::image(inputs[0].channels(), 1, 1) {
+                    Ok(inputs[0])
+                } else {
+                    Err(format!("the gate has shape {}", inputs[1]))
+                }
+            }
+            Self::Concat => {
+                let positions = |s: &Shape| s.with_channels(0);
+                let first = positions(&inputs[0]);
+                match inputs.iter().find(|s| positions(s) != first) {
+                    Some(other) => Err(format!("another part has shape {other}")),
+                    None => {
+                        Ok(first.with_channels(inputs.iter().map(Shape::channels).sum::<usize>()))
+                    }
+                }
+            }
+            Self::Chunk { index, of } => {
+                let channels = parts(inputs[0], of)?;
+                if index < of {
+                    Ok(inputs[0].with_channels(channels))
+                } else {
+                    Err(format!("there is no part {index} of {of}"))
+                }
+            }
+            Self::Shuffle { groups } => parts(inputs[0], groups).map(|_| inputs[0]),
             Self::ToTokens => {
                 image_side(inputs[0])?;
                 Ok(Shape::Tokens {
@@ -473,6 +590,20 @@ fn expect_channels(expected: usize, shape: Shape) -> Result<Shape, String> {
     }
 }
 
+/// Channels of one of `count` equal parts.
+fn parts(shape: Shape, count: usize) -> Result<usize, String> {
+    let channels = shape.channels();
+    if count > 0 && channels.is_multiple_of(count) {
+        Ok(channels / count)
+    } else {
+        Err(format!("{channels} channels are no {count} equal parts"))
+    }
+}
+
+fn too_small(length: usize, reach: usize) -> String {
+    format!("{length} pixels are fewer than its window of {reach}")
+}
+
 /// Output length of a sliding window.
 fn window(
     length: usize,
@@ -484,9 +615,58 @@ fn window(
     let reach = dilation * (kernel - 1) + 1;
     let padded = length + 2 * padding;
     if padded < reach {
-        return Err(format!(
-            "{length} pixels are fewer than its window of {reach}"
-        ));
+        return Err(too_small(length, reach));
     }
     Ok((padded - reach) / stride + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pooled(pool: Pool, length: usize) -> Option<usize> {
+        let shape = Op::MaxPool(pool).infer(&[Shape::image(1, length, length)]);
+        shape.ok().and_then(|s| s.side()).map(|s| s[0])
+    }
+
+    #[test]
+    fn pools_that_round_up_have_the_lengths_of_pytorch() {
+        let pool = Pool::new(3, 2, 0);
+        let floors: Vec<_> = (2..=8).map(|n| pooled(pool, n)).collect();
+        assert_eq!(
+            floors,
+            [None, Some(1), Some(1), Some(2), Some(2), Some(3), Some(3)]
+        );
+        let ceils: Vec<_> = (1..=8).map(|n| pooled(pool.ceil(), n)).collect();
+        let expected = [
+            None,
+            Some(1),
+            Some(1),
+            Some(2),
+            Some(2),
+            Some(3),
+            Some(3),
+            Some(4),
+        ];
+        assert_eq!(ceils, expected);
+        // A window that would start in the right padding is left out.
+        assert_eq!(pooled(Pool::new(2, 2, 1).ceil(), 3), Some(2));
+        assert_eq!(pooled(Pool::new(1, 2, 0).ceil(), 4), Some(2));
+    }
+
+    #[test]
+    fn ops_on_channels_have_the_right_shapes() {
+        let image = |c| Shape::image(c, 4, 5);
+        let cat = |shapes: &[Shape]| Op::Concat.infer(shapes);
+        assert_eq!(cat(&[image(3)]), Ok(image(3)));
+        assert_eq!(cat(&[image(3), image(1), image(2)]), Ok(image(6)));
+        assert!(cat(&[image(3), Shape::image(3, 4, 4)]).is_err());
+        let chunk = |index, of| Op::Chunk { index, of }.infer(&[image(6)]);
+        assert_eq!(chunk(1, 2), Ok(image(3)));
+        assert!(chunk(2, 2).is_err() && chunk(0, 4).is_err() && chunk(0, 0).is_err());
+        assert!(Op::Shuffle { groups: 4 }.infer(&[image(6)]).is_err());
+        let gate = |gate| Op::Gate.infer(&[image(6), gate]);
+        assert_eq!(gate(Shape::image(6, 1, 1)), Ok(image(6)));
+        assert!(gate(image(6)).is_err());
+    }
 }

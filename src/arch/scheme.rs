@@ -44,6 +44,24 @@ impl Scheme {
         }
     }
 
+    /// `kaiming_normal_` with its defaults: fan-in and the gain of a ReLU.
+    #[must_use]
+    pub fn kaiming_normal(shape: &[usize]) -> Self {
+        let (fan_in, _) = fans(shape);
+        Self::Normal {
+            std: (2.0 / fan_in as f64).sqrt(),
+        }
+    }
+
+    /// `kaiming_uniform_` with its defaults: fan-in and the gain of a ReLU.
+    #[must_use]
+    pub fn kaiming_uniform(shape: &[usize]) -> Self {
+        let (fan_in, _) = fans(shape);
+        Self::Uniform {
+            bound: (6.0 / fan_in as f64).sqrt(),
+        }
+    }
+
     /// What `nn.Conv2d` and `nn.Linear` do by themselves: `kaiming_uniform_(a=sqrt(5))`, which
     /// comes to a bound of `1 / sqrt(fan_in)`, for weights.
     #[must_use]

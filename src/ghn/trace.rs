@@ -8,6 +8,7 @@
 mod attention;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Parameter;
 use crate::arch::{Activation, Arch, Node, Op, Shape};
@@ -46,18 +47,17 @@ impl Trace {
             let value = recorder.record(arch, node, &inputs);
             made.push(value);
         }
-        let root = made.last().and_then(|v| v.function);
-        recorder.trace.in_walking_order(root)
+        let auxiliary = arch.auxiliary().iter().map(|n| &made[n.0]);
+        let outputs = made.last().into_iter().chain(auxiliary);
+        let roots: Vec<usize> = outputs.filter_map(|v| v.function).collect();
+        recorder.trace.in_walking_order(&roots)
     }
 
-    /// The same record with functions renumbered in depth-first order from `root`.
-    fn in_walking_order(self, root: Option<usize>) -> Self {
-        let Some(root) = root else {
-            return Self::default();
-        };
+    /// The same record with functions renumbered in depth-first order from one root after the other.
+    fn in_walking_order(self, roots: &[usize]) -> Self {
         let mut number = vec![None; self.functions.len()];
         let mut order = Vec::new();
-        let mut stack = vec![root];
+        let mut stack: Vec<usize> = roots.iter().rev().copied().collect();
         while let Some(f) = stack.pop() {
             if number[f].is_some() {
                 continue;
@@ -69,7 +69,7 @@ impl Trace {
         let mut functions: Vec<Option<Function>> = self.functions.into_iter().map(Some).collect();
         let renumbered = order.iter().filter_map(|f| functions[*f].take());
         Self {
-            roots: vec![0],
+            roots: roots.iter().filter_map(|r| number[*r]).collect(),
             functions: renumbered
                 .map(|mut function| {
                     for next in &mut function.next {
@@ -97,7 +97,9 @@ struct Recorder {
     /// Index of a parameter's leaf, once made.
     leaves: Vec<Option<usize>>,
     /// Parameter index by name.
-    names: std::collections::HashMap<String, usize>,
+    names: HashMap<String, usize>,
+    /// The function that splits what a function made, once there is one.
+    splits: HashMap<usize, usize>,
 }
 
 impl Recorder {
@@ -111,6 +113,7 @@ impl Recorder {
             trace: Trace::default(),
             leaves: vec![None; parameters.len()],
             names,
+            splits: HashMap::new(),
         }
     }
 
@@ -135,11 +138,11 @@ impl Recorder {
                 let factor = self.parameters(arch, node).first().copied().flatten();
                 self.push("MulBackward0", vec![factor, x.function])
             }
-            Op::Activation(Activation::Relu) => self.view("ReluBackward0", x.function),
-            Op::Activation(Activation::Gelu) => self.view("GeluBackward0", x.function),
+            Op::Activation(activation) => self.view(name_of(*activation), x.function),
             Op::MaxPool(p) => self.pool("MaxPool2DWithIndicesBackward0", x, p.kernel),
             Op::AvgPool(p) => self.pool("AvgPool2DBackward0", x, p.kernel),
             Op::AdaptiveAvgPool(side) => self.adaptive_pool(*side, x),
+            Op::Mean => self.view("MeanBackward1", x.function),
             Op::ToGrid => {
                 channels_last = x.channels_last;
                 self.view("PermuteBackward0", x.function)
@@ -156,6 +159,23 @@ impl Recorder {
                 let terms = inputs.iter().map(|v| v.function).collect();
                 self.push("AddBackward0", terms)
             }
+            // torchvision writes the gate first.
+            Op::Gate => {
+                let factors = inputs.iter().rev().map(|v| v.function).collect();
+                self.push("MulBackward0", factors)
+            }
+            Op::Concat => {
+                let parts = inputs.iter().map(|v| v.function).collect();
+                self.push("CatBackward0", parts)
+            }
+            Op::Chunk { .. } => self.chunk(x),
+            Op::Shuffle { .. } => {
+                channels_last = false;
+                self.shuffle(x)
+            }
+            // EfficientNet drops in place what `Flatten` made, which torch records as a copied slice.
+            // The graph is the same: neither is a primitive so near the classifier.
+            //
             // The mask needs no gradient. With probability zero torch returns its argument.
             Op::StochasticDepth { p } | Op::Dropout { p } if *p > 0.0 => {
                 self.push("MulBackward0", vec![x.function, None])
@@ -298,6 +318,25 @@ impl Recorder {
         }
     }
 
+    /// All chunks of a value are outputs of one function.
+    fn chunk(&mut self, x: Value) -> Option<usize> {
+        let input = x.function?;
+        if let Some(split) = self.splits.get(&input) {
+            return Some(*split);
+        }
+        let split = self.view("SplitBackward0", x.function)?;
+        self.splits.insert(input, split);
+        Some(split)
+    }
+
+    /// Channels seen as groups by members, transposed, and laid out anew.
+    fn shuffle(&mut self, x: Value) -> Option<usize> {
+        let groups = self.view("ViewBackward0", x.function);
+        let transposed = self.view("TransposeBackward0", groups);
+        let copy = self.view("CloneBackward0", transposed);
+        self.view("ViewBackward0", copy)
+    }
+
     /// A view where memory allows, else a copy.
     fn flatten(&mut self, x: Value) -> Option<usize> {
         if x.channels_last && x.shape.positions() > 1 {
@@ -305,5 +344,18 @@ impl Recorder {
             return self.view("UnsafeViewBackward0", copy);
         }
         self.view("ReshapeAliasBackward0", x.function)
+    }
+}
+
+const fn name_of(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Relu => "ReluBackward0",
+        Activation::Relu6 => "HardtanhBackward0",
+        Activation::Gelu => "GeluBackward0",
+        Activation::Silu => "SiluBackward0",
+        Activation::Sigmoid => "SigmoidBackward0",
+        Activation::Hardsigmoid => "HardsigmoidBackward0",
+        Activation::Hardswish => "HardswishBackward0",
+        Activation::Tanh => "TanhBackward0",
     }
 }

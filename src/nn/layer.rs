@@ -5,9 +5,11 @@ pub mod add;
 pub mod attention;
 pub mod batch_norm;
 pub mod branch;
+pub mod channels;
 pub mod conv;
 pub mod dropout;
 pub mod flatten;
+pub mod gate;
 pub mod keyless;
 pub mod layer_norm;
 pub mod linear;
@@ -33,7 +35,7 @@ pub struct Context<'a> {
 /// Which activations a layer reads again going backward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keeps {
-    /// The first input; a second one is never read again.
+    /// The first input; the others are never read again.
     pub input: bool,
     pub output: bool,
 }
@@ -45,8 +47,8 @@ pub struct Kept<'a> {
     pub output: &'a [f32],
 }
 
-/// Gradients of a layer's inputs, as far as they were wanted.
-pub type InputGradients = [Option<Buffer>; 2];
+/// Gradients of a layer's inputs in order, as far as they were wanted.
+pub type InputGradients = Vec<Option<Buffer>>;
 
 /// One step of the tape. A layer may keep what it needs for its way back, such as a mask.
 pub trait Layer: Send {
@@ -64,13 +66,13 @@ pub trait Layer: Send {
     ) -> Result<(), NnError>;
 
     /// Adds the gradients of the layer's parameters to those in `cx` and returns those of the inputs
-    /// that are `wanted`. The output's gradient is the layer's to reuse or give back.
+    /// that are `wanted`, a flag for each. The output's gradient is the layer's to reuse or give back.
     fn backward(
         &mut self,
         cx: &mut Context<'_>,
         kept: Kept<'_>,
         gradient: Buffer,
-        wanted: [bool; 2],
+        wanted: &[bool],
     ) -> InputGradients;
 
     /// The same layer for a GPU, if there are kernels for it there.

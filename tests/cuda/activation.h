@@ -53,6 +53,8 @@ void test_activations() {
                     [=](double x) { return inside(x, -3, 3) / 6; });
     TEST_ACTIVATION(T, hard_swish, [=](double x) { return x * clamp(x + 3, 0, 6) / 6; },
                     [=](double x) { return x <= -3 ? 0.0 : x >= 3 ? 1.0 : x / 3 + 0.5; });
+    TEST_ACTIVATION(T, tanh, [](double x) { return std::tanh(x); },
+                    [](double x) { return 1 - std::tanh(x) * std::tanh(x); });
 
     // What is no number stays none; the infinite ends stay right.
     const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");

@@ -35,17 +35,27 @@ void max_pool_case(const Window& w, unsigned samples, unsigned channels) {
 }
 
 template <typename T>
-void average_pool_case(const Window& w, unsigned samples, unsigned channels) {
+void average_pool_case(const Window& w, unsigned samples, unsigned channels, int counts) {
     size_t inputs = size_t(samples) * in_pixels(w) * channels, outputs = size_t(samples) * out_pixels(w) * channels;
     Array<T> x(inputs, -1, 1), dy(outputs, -1, 1), y(outputs), dx(inputs);
     std::vector<double> want(outputs), want_dx(inputs);
-    double share = 1.0 / (w.kernel[0] * w.kernel[1]);
+    // Taps along an axis that lie in the image, or in the padding where that counts.
+    auto counted = [&](int axis, int out) {
+        int count = 0, margin = counts ? w.padding[axis] : 0;
+        for (int tap = 0; tap < w.kernel[axis]; tap++) {
+            int at = out * w.stride[axis] + tap - w.padding[axis];
+            count += at >= -margin && at < w.input[axis] + margin;
+        }
+        return count;
+    };
     for_each_read(w, samples, channels, [&](size_t out, size_t in, int, unsigned) {
+        int pixel = out / channels % out_pixels(w);
+        double share = 1.0 / (counted(0, pixel / w.output[1]) * counted(1, pixel % w.output[1]));
         want[out] += x.at(in) * share;
         want_dx[in] += dy.at(out) * share;
     });
-    LAUNCH(T, average_pool_forward, any_grid(), THREADS, x.data(), y.data(), w, samples, channels);
-    LAUNCH(T, average_pool_backward, any_grid(), THREADS, dy.data(), dx.data(), w, samples, channels);
+    LAUNCH(T, average_pool_forward, any_grid(), THREADS, x.data(), y.data(), w, samples, channels, counts);
+    LAUNCH(T, average_pool_backward, any_grid(), THREADS, dy.data(), dx.data(), w, samples, channels, counts);
     near(named<T>("average_pool_forward"), y, want);
     near(named<T>("average_pool_backward"), dx, want_dx);
 }
@@ -94,12 +104,18 @@ void test_pools() {
     for (int i = 0; i < 10; i++) {
         unsigned channels = i % 2 ? whole(1, 40) : 4 * whole(1, 10);
         max_pool_case<T>(random_window(4, 2), whole(1, 3), channels);
-        average_pool_case<T>(random_window(4, 1), whole(1, 3), channels);
+        average_pool_case<T>(random_window(4, 1), whole(1, 3), channels, i / 2 % 2);
         int in[2] = {int(whole(1, 15)), int(whole(1, 15))};
         adaptive_pool_case<T>({{in[0], in[1]}, {int(whole(1, 8)), int(whole(1, 8))}}, whole(1, 3), channels);
         adaptive_pool_case<T>({{in[0], in[1]}, {1, 1}}, whole(1, 3), channels);
     }
     max_pool_case<T>(square_window(16, 15, 3, 2, 1), 2, 64);
-    average_pool_case<T>(square_window(8, 8, 2, 2, 0), 2, 64);
+    average_pool_case<T>(square_window(8, 8, 2, 2, 0), 2, 64, 1);
+    // The last windows reach beyond the image: the output is a pixel wider than whole strides make it.
+    Window beyond = square_window(8, 4, 3, 2, 0);
+    beyond.output[0]++;
+    beyond.output[1]++;
+    average_pool_case<T>(beyond, 2, 8, 0);
+    average_pool_case<T>(beyond, 2, 8, 1);
     adaptive_pool_case<T>({{20, 31}, {1, 1}}, 2, 200);
 }

@@ -41,7 +41,7 @@ fn config(name: &str) -> Config {
 
 pub fn build(name: &str, options: &Options) -> Result<Arch, ArchError> {
     let config = config(name);
-    if options.side % config.patch != 0 {
+    if !options.side.is_multiple_of(config.patch) {
         return Err(ArchError::BadOption {
             arch: name.to_owned(),
             what: "the image size",

@@ -42,7 +42,6 @@ struct Drawn {
     std: f64,
     low: f64,
     high: f64,
-    beyond: f64,
 }
 
 /// The cases of the reference at `path`: one for each architecture.
@@ -110,9 +109,10 @@ fn names_differ(arch: &Arch, stored: &IndexMap<String, Stored>) -> Option<String
 
 fn compare(spec: &TensorSpec, values: &[f32], stored: &Stored, worst: &mut Worst) {
     let name = &spec.name;
-    let (_, mean, std, low, high, beyond) = *stored;
-    let std = without_rounding(spec, std, [low, high]);
+    let (_, mean, stored_std, low, high, beyond) = *stored;
+    let std = without_rounding(spec, stored_std, [low, high]);
     let drawn = Drawn::of(values);
+    let drawn_beyond = drawn.share_beyond(2.0 * stored_std / std, values);
     let mut see = |what: &str, error: f64, allowed: f64| {
         worst.see(Measure {
             what: format!("{name}: {what}"),
@@ -134,10 +134,10 @@ fn compare(spec: &TensorSpec, values: &[f32], stored: &Stored, worst: &mut Worst
         (drawn.std / std - 1.0).abs(),
         error / 2_f64.sqrt(),
     );
-    let share = beyond.max(drawn.beyond).max(1.0 / drawn.count);
+    let share = beyond.max(drawn_beyond).max(1.0 / drawn.count);
     see(
         "share beyond two deviations",
-        (drawn.beyond - beyond).abs(),
+        (drawn_beyond - beyond).abs(),
         error * share.sqrt() + 2.0 / drawn.count,
     );
     let is_uniform = high.abs().max(low.abs()) < UNIFORM_REACH * std;
@@ -162,7 +162,7 @@ fn is_rounded_to_limit(scheme: Scheme, extreme: f64) -> bool {
 }
 
 /// The deviation that the reference's draw had without such an accident: a single value, a hundred
-/// deviations out, is seen in that of a million.
+/// deviations out, is seen in that of a million, and in what lies beyond two of them.
 fn without_rounding(spec: &TensorSpec, std: f64, extremes: [f64; 2]) -> f64 {
     let accidents = extremes
         .iter()
@@ -183,8 +183,13 @@ impl Drawn {
             std,
             low: all().fold(f64::INFINITY, f64::min),
             high: all().fold(f64::NEG_INFINITY, f64::max),
-            beyond: all().filter(|v| (v - mean).abs() > 2.0 * std).count() as f64 / count,
         }
+    }
+
+    /// Share of `values` that lie more than so many deviations from the mean.
+    fn share_beyond(&self, deviations: f64, values: &[f32]) -> f64 {
+        let is_beyond = |v: &&f32| (f64::from(**v) - self.mean).abs() > deviations * self.std;
+        values.iter().filter(is_beyond).count() as f64 / self.count
     }
 }
 
@@ -198,8 +203,13 @@ mod tests {
         let mut stored: IndexMap<String, Stored> = IndexMap::new();
         for spec in arch.parameters() {
             let tensor = random::tensor(spec, 77);
-            let d = Drawn::of(tensor.floats().unwrap());
-            let beyond = if d.std == 0.0 { 1.0 } else { d.beyond };
+            let values = tensor.floats().unwrap();
+            let d = Drawn::of(values);
+            let beyond = if d.std == 0.0 {
+                1.0
+            } else {
+                d.share_beyond(2.0, values)
+            };
             stored.insert(
                 spec.name.clone(),
                 (spec.shape.clone(), d.mean, d.std, d.low, d.high, beyond),

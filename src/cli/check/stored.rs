@@ -57,6 +57,10 @@ pub(super) fn network(stored: &StoredGraph) -> anyhow::Result<Option<Arch>> {
     }
     let parameters = stored.parameters();
     let classes = parameters.last().and_then(|p| p.shape.first());
-    let options = zoo::Options::for_images(*classes.unwrap_or(&1000), stored.input_size[1]);
+    // The reference's networks are in training mode.
+    let options = zoo::Options {
+        auxiliary: true,
+        ..zoo::Options::for_images(*classes.unwrap_or(&1000), stored.input_size[1])
+    };
     Ok(Some(zoo::build(&stored.arch, &options)?))
 }

@@ -6,10 +6,12 @@ pub mod activation;
 pub mod add;
 pub mod batch_norm;
 pub mod branch;
+pub mod channels;
 pub mod columns;
 pub mod conv;
 pub mod dropout;
 pub mod flatten;
+pub mod gate;
 pub mod layer_norm;
 pub mod pool;
 

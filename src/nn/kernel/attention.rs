@@ -276,30 +276,24 @@ multiversion! {
         for (i, row) in s.chunks_exact_mut(n).enumerate() {
             match bias {
                 Some(bias) => {
-                    let bias = &bias[i * n..(i + 1) * n];
-                    for j in 0..n {
-                        row[j] = fma::<FMA>(row[j], factor, bias[j]);
+                    for (s, bias) in row.iter_mut().zip(&bias[i * n..]) {
+                        *s = fma::<FMA>(*s, factor, *bias);
                     }
                 }
-                None => {
-                    for j in 0..n {
-                        row[j] *= factor;
-                    }
-                }
+                None => row.iter_mut().for_each(|s| *s *= factor),
             }
             if let Some(regions) = regions {
-                let regions = &regions[..n];
-                for j in 0..n {
-                    row[j] -= if regions[j] == regions[i] { 0.0 } else { APART };
+                for (s, region) in row.iter_mut().zip(regions) {
+                    *s -= if *region == regions[i] { 0.0 } else { APART };
                 }
             }
             let largest = largest(row);
-            for j in 0..n {
-                row[j] = exp::<FMA>(row[j] - largest);
+            for s in row.iter_mut() {
+                *s = exp::<FMA>(*s - largest);
             }
             let inverse = 1.0 / sum_lanes(row, |v| v);
-            for j in 0..n {
-                row[j] *= inverse;
+            for s in row.iter_mut() {
+                *s *= inverse;
             }
         }
     }

@@ -1,13 +1,17 @@
-//! Batch normalisation over the rows of `[M, C]`, with the residual sum and the ReLU that follow it.
+//! Batch normalisation over the rows of `[M, C]`, with the residual sum and the activation that follow
+//! it.
 //!
-//! Forward: `y = relu(a x + b + residual)` with `a = weight / sigma`, `b = bias - mean a`.
-//! Backward, with `g` the gradient behind the ReLU: `dx = a g + u x + v` per channel, where `u` and `v`
+//! Forward: `y = f(a x + b + residual)` with `a = weight / sigma`, `b = bias - mean a`.
+//! Backward, with `g` the gradient before the activation: `dx = a g + u x + v` per channel, where `u` and `v`
 //! come from the sums of `g` and of `g (x - mean)` (Ioffe & Szegedy 2015, section 3, solved for `x`).
 
 use rayon::prelude::*;
 
+use super::activation::{self, clamp};
+use super::conv::with_scratch;
 use super::rows::rows_per_chunk;
 use super::simd::fma;
+use crate::arch::Activation;
 
 /// Mean and variance (divided by `M`) of every channel.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,59 +72,94 @@ pub struct Affine {
     pub offset: Vec<f32>,
 }
 
-/// `y = a x + b`, plus the residual, then ReLU, as far as they are there.
-pub fn apply(x: &[f32], residual: Option<&[f32]>, affine: &Affine, relu: bool, y: &mut [f32]) {
+/// Bounds that leave every value as it is.
+const UNBOUNDED: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+
+/// `y = a x + b`, plus the residual, then the activation, as far as they are there.
+pub fn apply(
+    x: &[f32],
+    residual: Option<&[f32]>,
+    affine: &Affine,
+    activation: Option<Activation>,
+    y: &mut [f32],
+) {
     let channels = affine.factor.len();
     let chunk = rows_per_chunk(channels) * channels;
-    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+    let clamp = activation.and_then(activation::bounds);
+    let curve = activation.filter(|_| clamp.is_none());
+    let bounds = clamp.unwrap_or(UNBOUNDED);
     y.par_chunks_mut(chunk).enumerate().for_each(|(i, y)| {
         let at = i * chunk..i * chunk + y.len();
         let x = &x[at.clone()];
         match residual {
             Some(residual) => {
-                affine_sum(x, &residual[at], &affine.factor, &affine.offset, floor, y);
+                affine_sum(x, &residual[at], &affine.factor, &affine.offset, bounds, y);
             }
-            None => affine_rows(x, &affine.factor, &affine.offset, floor, y),
+            None => affine_rows(x, &affine.factor, &affine.offset, bounds, y),
+        }
+        if let Some(curve) = curve {
+            // The chunk is still in the cache.
+            activation::forward_chunk(curve, y);
         }
     });
 }
 
-/// ReLU for a floor of zero, nothing for minus infinity; a NaN stays one.
-#[inline(always)]
-fn at_least(x: f32, floor: f32) -> f32 {
-    if x < floor { floor } else { x }
-}
-
 multiversion! {
-    fn affine_rows<FMA>(x: &[f32], a: &[f32], b: &[f32], floor: f32, y: &mut [f32]) {
+    fn affine_rows<FMA>(x: &[f32], a: &[f32], b: &[f32], bounds: [f32; 2], y: &mut [f32]) {
         let c = a.len();
         let b = &b[..c];
         for (x, y) in x.chunks_exact(c).zip(y.chunks_exact_mut(c)) {
             for j in 0..c {
-                y[j] = at_least(fma::<FMA>(x[j], a[j], b[j]), floor);
+                y[j] = clamp(fma::<FMA>(x[j], a[j], b[j]), bounds);
             }
         }
     }
 }
 
 multiversion! {
-    fn affine_sum<FMA>(x: &[f32], residual: &[f32], a: &[f32], b: &[f32], floor: f32, y: &mut [f32]) {
+    fn affine_sum<FMA>(x: &[f32], residual: &[f32], a: &[f32], b: &[f32], bounds: [f32; 2], y: &mut [f32]) {
         let c = a.len();
         let b = &b[..c];
         for ((x, r), y) in x.chunks_exact(c).zip(residual.chunks_exact(c)).zip(y.chunks_exact_mut(c)) {
             for j in 0..c {
-                y[j] = at_least(fma::<FMA>(x[j], a[j], b[j]) + r[j], floor);
+                y[j] = clamp(fma::<FMA>(x[j], a[j], b[j]) + r[j], bounds);
             }
         }
     }
 }
 
-/// Per channel, the sum of the gradient and of the gradient times `x - mean`. With the ReLU's output
-/// `y`, first takes the gradient through the ReLU, as [`mask`] does.
+/// The activation that a gradient must be taken through before it is the norm's.
+#[derive(Clone, Copy, Debug)]
+pub enum Behind<'a> {
+    Nothing,
+    /// A clamp to bounds, with its output.
+    Clamp([f32; 2], &'a [f32]),
+    /// Any other, without a residual; its input is computed once more.
+    Curve(Activation, &'a Affine),
+}
+
+impl Behind<'_> {
+    /// Takes the gradient of some rows through; `at` is the place of the first value.
+    fn backward(&self, x: &[f32], gradient: &mut [f32], at: usize) {
+        match self {
+            Self::Nothing => {}
+            Self::Clamp(bounds, y) => {
+                activation::mask_chunk(*bounds, &y[at..at + gradient.len()], gradient);
+            }
+            Self::Curve(activation, affine) => with_scratch(x.len(), |input| {
+                affine_rows(x, &affine.factor, &affine.offset, UNBOUNDED, input);
+                activation::backward_chunk(*activation, input, gradient);
+            }),
+        }
+    }
+}
+
+/// Per channel, the sum of the gradient and of the gradient times `x - mean`. First takes the gradient
+/// through what lies behind the norm.
 pub fn gradient_sums(
     x: &[f32],
     gradient: &mut [f32],
-    y: Option<&[f32]>,
+    behind: Behind<'_>,
     mean: &[f32],
 ) -> (Vec<f64>, Vec<f64>) {
     let c = mean.len();
@@ -130,10 +169,8 @@ pub fn gradient_sums(
         .zip(x.par_chunks(chunk))
         .enumerate()
         .map(|(i, (g, x))| {
-            if let Some(y) = y {
-                // The chunk stays in the cache for the sums.
-                mask_chunk(g, &y[i * chunk..i * chunk + g.len()]);
-            }
+            // The chunk stays in the cache for the sums.
+            behind.backward(x, g, i * chunk);
             let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
             centred_sums(x, g, mean, &mut sums, &mut dots);
             (sums, dots)
@@ -158,22 +195,6 @@ multiversion! {
                 sums[j] += g[j];
                 dots[j] = fma::<FMA>(g[j], x[j] - mean[j], dots[j]);
             }
-        }
-    }
-}
-
-/// Takes the ReLU's gradient: zero wherever its output `y` is not above zero.
-pub fn mask(gradient: &mut [f32], y: &[f32]) {
-    gradient
-        .par_chunks_mut(super::rows::CHUNK)
-        .zip(y.par_chunks(super::rows::CHUNK))
-        .for_each(|(g, y)| mask_chunk(g, y));
-}
-
-multiversion! {
-    fn mask_chunk<FMA>(g: &mut [f32], y: &[f32]) {
-        for (g, y) in g.iter_mut().zip(y) {
-            *g = if *y > 0.0 { *g } else { 0.0 };
         }
     }
 }

@@ -69,64 +69,83 @@ fn source(window: &Window, row: usize, ow: usize, tap: usize) -> Option<usize> {
     Some((sample * window.input[0] + ih) * window.input[1] + iw)
 }
 
+/// Whether padding takes part in an average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// As zeros.
+    Counts,
+    Ignored,
+}
+
 /// Rectangles to average over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Averages {
     pub input: [usize; 2],
-    /// Input rows of every output row.
-    pub rows: Vec<Range<usize>>,
-    /// Input columns of every output column.
-    pub cols: Vec<Range<usize>>,
-    /// What sums are divided by; none divides by the rectangle's area.
-    pub divisor: Option<usize>,
+    /// Of every output row.
+    pub rows: Vec<Span>,
+    /// Of every output column.
+    pub cols: Vec<Span>,
     /// The window, if its size is fixed.
-    pub fixed: Option<Window>,
+    pub fixed: Option<(Window, Padding)>,
+}
+
+/// What an average reaches over along one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Input rows or columns.
+    pub pixels: Range<usize>,
+    /// As how many they count: more, where padding counts.
+    pub count: usize,
 }
 
 impl Averages {
-    /// Windows of a fixed size, where padding counts as zeros.
-    pub fn fixed(window: &Window) -> Self {
-        let ranges = |axis: usize| {
-            let reach = |out: usize| {
+    /// Windows of a fixed size; padding counts as zeros, if at all. What lies beyond the padding, where
+    /// a last window is cut short, never counts.
+    pub fn fixed(window: &Window, padding: Padding) -> Self {
+        let spans = |axis: usize| {
+            let (input, margin) = (window.input[axis], window.padding[axis]);
+            let inside = |padded: usize| padded.saturating_sub(margin).min(input);
+            let span = |out: usize| {
                 let from = out * window.stride[axis];
-                let inside = |padded: usize| {
-                    padded
-                        .saturating_sub(window.padding[axis])
-                        .min(window.input[axis])
+                let to = (from + window.kernel[axis]).min(input + 2 * margin);
+                let pixels = inside(from)..inside(to);
+                let count = match padding {
+                    Padding::Counts => to - from,
+                    Padding::Ignored => pixels.len(),
                 };
-                inside(from)..inside(from + window.kernel[axis])
+                Span { pixels, count }
             };
-            (0..window.output[axis]).map(reach).collect()
+            (0..window.output[axis]).map(span).collect()
         };
         Self {
             input: window.input,
-            rows: ranges(0),
-            cols: ranges(1),
-            divisor: Some(window.taps()),
-            fixed: Some(*window),
+            rows: spans(0),
+            cols: spans(1),
+            fixed: Some((*window, padding)),
         }
     }
 
     /// The windows of `nn.AdaptiveAvgPool2d`: as even as whole pixels allow, overlapping if need be.
     pub fn adaptive(input: [usize; 2], output: [usize; 2]) -> Self {
-        let ranges = |axis: usize| {
+        let spans = |axis: usize| {
             let (from, to) = (input[axis], output[axis]);
-            (0..to)
-                .map(|i| i * from / to..((i + 1) * from).div_ceil(to))
-                .collect()
+            let span = |i: usize| {
+                let pixels = i * from / to..((i + 1) * from).div_ceil(to);
+                let count = pixels.len();
+                Span { pixels, count }
+            };
+            (0..to).map(span).collect()
         };
         Self {
             input,
-            rows: ranges(0),
-            cols: ranges(1),
-            divisor: None,
+            rows: spans(0),
+            cols: spans(1),
             fixed: None,
         }
     }
 
     fn share(&self, oh: usize, ow: usize) -> f32 {
-        let area = self.rows[oh].len() * self.cols[ow].len();
-        1.0 / self.divisor.unwrap_or(area) as f32
+        1.0 / (self.rows[oh].count * self.cols[ow].count) as f32
     }
 
     fn positions(&self) -> usize {
@@ -135,8 +154,9 @@ impl Averages {
 
     /// The pixels of one rectangle, within a sample.
     fn pixels(&self, oh: usize, ow: usize) -> impl Iterator<Item = usize> + use<> {
-        let (cols, width) = (self.cols[ow].clone(), self.input[1]);
+        let (cols, width) = (self.cols[ow].pixels.clone(), self.input[1]);
         self.rows[oh]
+            .pixels
             .clone()
             .flat_map(move |ih| cols.clone().map(move |iw| ih * width + iw))
     }

@@ -67,6 +67,18 @@ multiversion! {
 }
 
 multiversion! {
+    /// `out[r][c] = x[r][c] * scale[c]`.
+    pub fn scaled_rows<FMA>(x: &[f32], scale: &[f32], out: &mut [f32]) {
+        let c = scale.len();
+        for (x, out) in x.chunks_exact(c).zip(out.chunks_exact_mut(c)) {
+            for j in 0..c {
+                out[j] = x[j] * scale[j];
+            }
+        }
+    }
+}
+
+multiversion! {
     /// `out[r][c] = x[r][c] * scale[c] + y[r][c]`.
     pub fn scaled_sum<FMA>(x: &[f32], scale: &[f32], y: &[f32], out: &mut [f32]) {
         let c = scale.len();

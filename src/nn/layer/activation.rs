@@ -1,19 +1,22 @@
-//! ReLU and GELU on their own.
+//! Activations on their own.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::arch::Activation;
 use crate::nn::cuda;
 use crate::nn::error::NnError;
-use crate::nn::kernel::{activation, batch_norm};
+use crate::nn::kernel::activation;
 use crate::nn::network::Buffer;
 
-/// `max(x, 0)`. Its gradient at zero is zero.
-pub struct Relu;
+/// An activation that no batch norm precedes.
+pub struct Activate(pub Activation);
 
-impl Layer for Relu {
+impl Layer for Activate {
     fn keeps(&self) -> Keeps {
+        // The output of a clamp is what the next layer is likely to keep anyway.
+        let output = activation::bounds(self.0).is_some();
         Keeps {
-            input: false,
-            output: true,
+            input: !output,
+            output,
         }
     }
 
@@ -23,7 +26,7 @@ impl Layer for Relu {
         inputs: &[&[f32]],
         output: &mut [f32],
     ) -> Result<(), NnError> {
-        activation::relu(inputs[0], output);
+        activation::forward(self.0, inputs[0], output);
         Ok(())
     }
 
@@ -32,56 +35,16 @@ impl Layer for Relu {
         _cx: &mut Context<'_>,
         kept: Kept<'_>,
         mut gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
-        batch_norm::mask(&mut gradient, kept.output);
-        [Some(gradient), None]
-    }
-
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::activation::Activation {
-            kernel: "relu",
-            from_output: true,
-        }))
-    }
-}
-
-/// The exact GELU.
-pub struct Gelu;
-
-impl Layer for Gelu {
-    fn keeps(&self) -> Keeps {
-        Keeps {
-            input: true,
-            output: false,
+        match activation::bounds(self.0) {
+            Some(bounds) => activation::mask(bounds, kept.output, &mut gradient),
+            None => activation::backward(self.0, kept.input, &mut gradient),
         }
-    }
-
-    fn forward(
-        &mut self,
-        _cx: &mut Context<'_>,
-        inputs: &[&[f32]],
-        output: &mut [f32],
-    ) -> Result<(), NnError> {
-        activation::gelu(inputs[0], output);
-        Ok(())
-    }
-
-    fn backward(
-        &mut self,
-        _cx: &mut Context<'_>,
-        kept: Kept<'_>,
-        mut gradient: Buffer,
-        _wanted: [bool; 2],
-    ) -> InputGradients {
-        activation::gelu_backward(kept.input, &mut gradient);
-        [Some(gradient), None]
+        vec![Some(gradient)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::activation::Activation {
-            kernel: "gelu",
-            from_output: false,
-        }))
+        Some(Box::new(cuda::layer::activation::Activate(self.0)))
     }
 }

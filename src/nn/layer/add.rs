@@ -28,14 +28,14 @@ impl Layer for Add {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        wanted: [bool; 2],
+        wanted: &[bool],
     ) -> InputGradients {
         let copy = wanted[0].then(|| {
             let mut copy = cx.pool.take(gradient.len());
             copy.copy_from_slice(&gradient);
             copy
         });
-        [copy, Some(gradient)]
+        vec![copy, Some(gradient)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {

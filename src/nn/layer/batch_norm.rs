@@ -1,13 +1,15 @@
-//! Batch normalisation, together with the residual sum and the ReLU behind it.
+//! Batch normalisation, together with the residual sum and the activation behind it.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::arch::Activation;
 use crate::nn::cuda;
 use crate::nn::error::NnError;
-use crate::nn::kernel::batch_norm::{self, Affine, InputGradient, Moments};
+use crate::nn::kernel::activation;
+use crate::nn::kernel::batch_norm::{self, Affine, Behind, InputGradient, Moments};
 use crate::nn::kernel::rows;
 use crate::nn::network::{Buffer, Mode, TensorIndex};
 
-/// `relu(norm(x) + residual)`: the second input is the residual if there is one.
+/// `f(norm(x) + residual)`: the second input is the residual if there is one.
 pub struct BatchNorm {
     pub path: String,
     /// First of weight, bias, running mean, running variance, batch counter.
@@ -15,10 +17,19 @@ pub struct BatchNorm {
     pub channels: usize,
     pub eps: f64,
     pub momentum: f64,
-    pub relu: bool,
-    /// Mean and `1 / sigma` of the last batch.
-    pub mean: Vec<f32>,
-    pub inverse: Vec<f32>,
+    /// With a residual, only one that clamps.
+    pub activation: Option<Activation>,
+    /// What the last batch was normalised with.
+    pub last: Normalised,
+}
+
+/// What a batch was normalised with, per channel.
+#[derive(Default)]
+pub struct Normalised {
+    mean: Vec<f32>,
+    /// `1 / sigma`.
+    inverse: Vec<f32>,
+    affine: Affine,
 }
 
 impl BatchNorm {
@@ -63,26 +74,23 @@ impl BatchNorm {
         }
     }
 
-    /// Factor and offset per channel; remembers mean and `1 / sigma`.
-    fn affine(&mut self, cx: &Context<'_>, moments: &Moments) -> Affine {
+    /// What makes values with these moments mean zero and deviation one, and then scales them.
+    fn normalise(&self, cx: &Context<'_>, moments: &Moments) -> Normalised {
         let (weight, bias) = (
             cx.tensors.value(self.weight()),
             cx.tensors.value(self.bias()),
         );
-        let mut affine = Affine::default();
-        self.mean.clear();
-        self.inverse.clear();
+        let mut last = Normalised::default();
         for j in 0..self.channels {
             let inverse = 1.0 / (moments.var[j] + self.eps).sqrt();
             let factor = f64::from(weight[j]) * inverse;
-            affine.factor.push(factor as f32);
-            affine
-                .offset
-                .push((f64::from(bias[j]) - moments.mean[j] * factor) as f32);
-            self.mean.push(moments.mean[j] as f32);
-            self.inverse.push(inverse as f32);
+            let offset = f64::from(bias[j]) - moments.mean[j] * factor;
+            last.affine.factor.push(factor as f32);
+            last.affine.offset.push(offset as f32);
+            last.mean.push(moments.mean[j] as f32);
+            last.inverse.push(inverse as f32);
         }
-        affine
+        last
     }
 
     fn input_gradient(
@@ -94,12 +102,12 @@ impl BatchNorm {
     ) -> InputGradient {
         let (mut a, mut u, mut v) = (Vec::new(), Vec::new(), Vec::new());
         for j in 0..self.channels {
-            let inverse = f64::from(self.inverse[j]);
+            let inverse = f64::from(self.last.inverse[j]);
             let factor = f64::from(weight[j]) * inverse;
             let slope = -factor * inverse * inverse * dots[j] / count;
             a.push(factor as f32);
             u.push(slope as f32);
-            v.push((-factor * sums[j] / count - slope * f64::from(self.mean[j])) as f32);
+            v.push((-factor * sums[j] / count - slope * f64::from(self.last.mean[j])) as f32);
         }
         InputGradient { a, u, v }
     }
@@ -109,7 +117,7 @@ impl Layer for BatchNorm {
     fn keeps(&self) -> Keeps {
         Keeps {
             input: true,
-            output: self.relu,
+            output: self.activation.and_then(activation::bounds).is_some(),
         }
     }
 
@@ -120,9 +128,15 @@ impl Layer for BatchNorm {
         output: &mut [f32],
     ) -> Result<(), NnError> {
         let moments = self.moments(cx, inputs[0])?;
-        let affine = self.affine(cx, &moments);
+        self.last = self.normalise(cx, &moments);
         let residual = inputs.get(1).copied();
-        batch_norm::apply(inputs[0], residual, &affine, self.relu, output);
+        batch_norm::apply(
+            inputs[0],
+            residual,
+            &self.last.affine,
+            self.activation,
+            output,
+        );
         Ok(())
     }
 
@@ -131,27 +145,34 @@ impl Layer for BatchNorm {
         cx: &mut Context<'_>,
         kept: Kept<'_>,
         mut gradient: Buffer,
-        wanted: [bool; 2],
+        wanted: &[bool],
     ) -> InputGradients {
-        let y = self.relu.then_some(kept.output);
-        let (sums, dots) = batch_norm::gradient_sums(kept.input, &mut gradient, y, &self.mean);
+        let behind =
+            self.activation.map_or(Behind::Nothing, |activation| {
+                match activation::bounds(activation) {
+                    Some(bounds) => Behind::Clamp(bounds, kept.output),
+                    None => Behind::Curve(activation, &self.last.affine),
+                }
+            });
+        let mean = &self.last.mean;
+        let (sums, dots) = batch_norm::gradient_sums(kept.input, &mut gradient, behind, mean);
         let weight_gradient: Vec<f64> = dots
             .iter()
-            .zip(&self.inverse)
+            .zip(&self.last.inverse)
             .map(|(d, i)| d * f64::from(*i))
             .collect();
         rows::add_f64(cx.tensors.grad_mut(self.weight()), &weight_gradient);
         rows::add_f64(cx.tensors.grad_mut(self.bias()), &sums);
         let count = (gradient.len() / self.channels) as f64;
         let factors = self.input_gradient(cx.tensors.value(self.weight()), count, &sums, &dots);
-        if wanted[1] {
+        if wanted.get(1) == Some(&true) {
             // The gradient itself goes on to the residual.
             let mut dx = cx.pool.take(gradient.len());
             factors.beside(kept.input, &gradient, &mut dx);
-            return [Some(dx), Some(gradient)];
+            return vec![Some(dx), Some(gradient)];
         }
         factors.in_place(kept.input, &mut gradient);
-        [Some(gradient), None]
+        vec![Some(gradient)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
@@ -161,7 +182,7 @@ impl Layer for BatchNorm {
             channels: self.channels,
             eps: self.eps,
             momentum: self.momentum,
-            relu: self.relu,
+            activation: self.activation,
         }))
     }
 }

@@ -88,7 +88,7 @@ impl Layer for Branch {
         cx: &mut Context<'_>,
         kept: Kept<'_>,
         gradient: Buffer,
-        wanted: [bool; 2],
+        wanted: &[bool],
     ) -> InputGradients {
         let mut dh = cx.pool.take(gradient.len());
         dh.copy_from_slice(&gradient);
@@ -103,13 +103,13 @@ impl Layer for Branch {
             rows::add_f64(cx.tensors.grad_mut(scale), &dots);
             rows::scale_parallel(&mut dh, cx.tensors.value(scale));
         }
-        let residual = if wanted[1] {
+        let residual = if wanted.get(1) == Some(&true) {
             Some(gradient)
         } else {
             cx.pool.give(gradient);
             None
         };
-        [Some(dh), residual]
+        vec![Some(dh), residual]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {

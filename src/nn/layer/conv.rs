@@ -61,7 +61,7 @@ impl Layer for Conv2d {
         cx: &mut Context<'_>,
         kept: Kept<'_>,
         gradient: Buffer,
-        wanted: [bool; 2],
+        wanted: &[bool],
     ) -> InputGradients {
         let (window, in_channels, out_channels) = self.sizes();
         if let Some(bias) = self.bias {
@@ -87,7 +87,7 @@ impl Layer for Conv2d {
             dx
         });
         cx.pool.give(gradient);
-        [dx, None]
+        vec![dx]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {

@@ -54,10 +54,10 @@ impl Layer for Dropout {
         _cx: &mut Context<'_>,
         _kept: Kept<'_>,
         mut gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         self.apply(&mut gradient);
-        [Some(gradient), None]
+        vec![Some(gradient)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {

@@ -34,12 +34,12 @@ impl Layer for FlattenImage {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let mut dx = cx.pool.take(gradient.len());
         transpose(&gradient, self.channels, self.pixels, &mut dx);
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {

@@ -38,7 +38,7 @@ impl Layer for Keyless {
         cx: &mut Context<'_>,
         kept: Kept<'_>,
         gradient: Buffer,
-        wanted: [bool; 2],
+        wanted: &[bool],
     ) -> InputGradients {
         let bias = cx.tensors.grad_mut(self.bias);
         let third = bias.len() / 3;

@@ -43,7 +43,7 @@ impl Layer for LayerNorm {
         cx: &mut Context<'_>,
         kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let mut dx = cx.pool.take(gradient.len());
         let weight = cx.tensors.value(self.tensors);
@@ -51,7 +51,7 @@ impl Layer for LayerNorm {
         rows::add_f64(cx.tensors.grad_mut(self.tensors), &dw);
         rows::add_f64(cx.tensors.grad_mut(self.tensors + 1), &db);
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {

@@ -41,14 +41,14 @@ impl Layer for MaxPool {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let mut dx = cx
             .pool
             .take(cx.batch * self.window.pixels() * self.channels);
         pool::max_backward(&self.window, self.channels, &gradient, &self.taps, &mut dx);
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
@@ -84,18 +84,18 @@ impl Layer for AvgPool {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let [h, w] = self.averages.input;
         let mut dx = cx.pool.take(cx.batch * h * w * self.channels);
         self.averages.backward(self.channels, &gradient, &mut dx);
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
         let reach = match self.averages.fixed {
-            Some(window) => cuda::layer::pool::Reach::Window(window),
+            Some((window, padding)) => cuda::layer::pool::Reach::Window { window, padding },
             None => cuda::layer::pool::Reach::Adaptive {
                 input: self.averages.input,
                 output: [self.averages.rows.len(), self.averages.cols.len()],

@@ -91,7 +91,7 @@ impl Layer for Rearrange {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let mut dx = cx.pool.take(cx.batch * self.target.len() * self.channels);
         gather(
@@ -102,6 +102,6 @@ impl Layer for Rearrange {
             &mut dx,
         );
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 }

@@ -42,7 +42,7 @@ impl Layer for ClassToken {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let sample = gradient.len() / cx.batch;
         let sum = cx.tensors.grad_mut(self.token);
@@ -55,7 +55,7 @@ impl Layer for ClassToken {
             .zip(gradient.par_chunks(sample))
             .for_each(|(dx, gradient)| dx.copy_from_slice(&gradient[channels..]));
         cx.pool.give(gradient);
-        [Some(dx), None]
+        vec![Some(dx)]
     }
 }
 
@@ -89,12 +89,12 @@ impl Layer for PositionEmbedding {
         cx: &mut Context<'_>,
         _kept: Kept<'_>,
         gradient: Buffer,
-        _wanted: [bool; 2],
+        _wanted: &[bool],
     ) -> InputGradients {
         let sum = cx.tensors.grad_mut(self.places);
         for gradient in gradient.chunks_exact(sum.len()) {
             rows::add_parallel(sum, gradient);
         }
-        [Some(gradient), None]
+        vec![Some(gradient)]
     }
 }

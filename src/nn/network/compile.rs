@@ -7,17 +7,19 @@ use super::tensors::TensorIndex;
 use crate::arch::{self, Activation, Arch, Linear, Node, NodeId, Op, Projection, Shape};
 use crate::nn::error::NnError;
 use crate::nn::kernel::conv::Conv;
-use crate::nn::kernel::pool::{Averages, MOST_TAPS};
+use crate::nn::kernel::pool::{Averages, MOST_TAPS, Padding};
 use crate::nn::kernel::window::Window;
 use crate::nn::layer::Layer;
-use crate::nn::layer::activation::{Gelu, Relu};
+use crate::nn::layer::activation::Activate;
 use crate::nn::layer::add::Add;
 use crate::nn::layer::attention::Attention;
-use crate::nn::layer::batch_norm::BatchNorm;
+use crate::nn::layer::batch_norm::{BatchNorm, Normalised};
 use crate::nn::layer::branch::Branch;
+use crate::nn::layer::channels::{Concat, Shuffle, Slice};
 use crate::nn::layer::conv::{Conv2d, Method};
 use crate::nn::layer::dropout::Dropout;
 use crate::nn::layer::flatten::FlattenImage;
+use crate::nn::layer::gate::Gate;
 use crate::nn::layer::keyless::Keyless;
 use crate::nn::layer::layer_norm::LayerNorm;
 use crate::nn::layer::linear::linear;
@@ -43,9 +45,11 @@ pub fn compile(arch: &Arch) -> Result<Compiled, NnError> {
         lengths: vec![arch.input().len()],
         once: vec![false],
     };
+    let leads_to_logits = ancestors_of_the_last(arch);
     for (i, part) in fuse::parts(arch).into_iter().enumerate() {
         let node = &arch.nodes()[i];
         let value = match part {
+            _ if !leads_to_logits[i] => ValueId::MAX,
             // Nobody but its group reads it.
             Part::Inside => ValueId::MAX,
             Part::End(group) => compiler.group(&group, i),
@@ -58,6 +62,20 @@ pub fn compile(arch: &Arch) -> Result<Compiled, NnError> {
         steps: compiler.steps,
         lengths: compiler.lengths,
     })
+}
+
+/// For each node, whether the logits depend on it: auxiliary classifiers are left out.
+fn ancestors_of_the_last(arch: &Arch) -> Vec<bool> {
+    let mut found = vec![false; arch.nodes().len()];
+    if let Some(last) = found.last_mut() {
+        *last = true;
+    }
+    for (i, node) in arch.nodes().iter().enumerate().rev() {
+        if found[i] {
+            node.inputs.iter().for_each(|input| found[input.0] = true);
+        }
+    }
+    found
 }
 
 struct Compiler<'a> {
@@ -106,7 +124,7 @@ impl Compiler<'_> {
         let node = &self.arch.nodes()[end];
         let head = self.arch.node(group.members[0]);
         let layer: Box<dyn Layer> = match head.op {
-            Op::BatchNorm { .. } => Box::new(self.batch_norm(head, group.relu)),
+            Op::BatchNorm { .. } => Box::new(self.batch_norm(head, group.activation)),
             _ => Box::new(self.branch(group, end)),
         };
         let mut inputs = head.inputs.clone();
@@ -123,6 +141,7 @@ impl Compiler<'_> {
         let layer: Box<dyn Layer> = match node.op {
             Op::Input | Op::ToGrid | Op::ToImage | Op::ToTokens => return Ok(None),
             Op::StochasticDepth { p } | Op::Dropout { p } if p == 0.0 => return Ok(None),
+            Op::Concat if node.inputs.len() == 1 => return Ok(None),
             Op::Flatten => match input {
                 Shape::Image { channels, .. } if input.positions() > 1 => Box::new(FlattenImage {
                     pixels: input.positions(),
@@ -135,18 +154,28 @@ impl Compiler<'_> {
             Op::Linear(l) | Op::Projection(_, l) => {
                 Box::new(linear(&l, input.positions(), self.tensor(node)))
             }
-            Op::BatchNorm { .. } => Box::new(self.batch_norm(node, false)),
+            Op::BatchNorm { .. } => Box::new(self.batch_norm(node, None)),
             Op::LayerNorm { eps, .. } => Box::new(LayerNorm {
                 tensors: self.tensor(node),
                 channels,
                 eps: eps as f32,
                 stats: Vec::new(),
             }),
-            Op::Activation(Activation::Relu) => Box::new(Relu),
-            Op::Activation(Activation::Gelu) => Box::new(Gelu),
+            Op::Activation(activation) => Box::new(Activate(activation)),
             Op::MaxPool(pool) => Box::new(self.max_pool(node, &pool, input)?),
             Op::AvgPool(pool) => Box::new(AvgPool {
-                averages: Averages::fixed(&pool_window(&pool, input, node.shape)),
+                averages: Averages::fixed(
+                    &pool_window(&pool, input, node.shape),
+                    if pool.counts_padding {
+                        Padding::Counts
+                    } else {
+                        Padding::Ignored
+                    },
+                ),
+                channels,
+            }),
+            Op::Mean => Box::new(AvgPool {
+                averages: Averages::adaptive(side(input), [1, 1]),
                 channels,
             }),
             Op::AdaptiveAvgPool(output) => Box::new(AvgPool {
@@ -154,11 +183,27 @@ impl Compiler<'_> {
                 channels,
             }),
             Op::Add => Box::new(Add),
+            Op::Gate => Box::new(Gate {
+                channels,
+                gates: Vec::new(),
+            }),
+            Op::Concat => {
+                let parts = node.inputs.iter().map(|i| self.arch.node(*i));
+                Box::new(Concat::of(parts.map(|n| n.shape.channels())))
+            }
+            Op::Chunk { index, .. } => Box::new(Slice {
+                columns: index * channels..(index + 1) * channels,
+                channels: input.channels(),
+            }),
+            Op::Shuffle { groups } => Box::new(Shuffle {
+                groups,
+                members: channels / groups,
+            }),
             Op::LayerScale { .. } | Op::StochasticDepth { .. } => {
                 let group = Group {
                     members: Vec::new(),
                     residual: None,
-                    relu: false,
+                    activation: None,
                 };
                 Box::new(self.branch(&group, index))
             }
@@ -231,7 +276,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn batch_norm(&self, node: &Node, relu: bool) -> BatchNorm {
+    fn batch_norm(&self, node: &Node, activation: Option<Activation>) -> BatchNorm {
         let Op::BatchNorm {
             channels,
             eps,
@@ -246,9 +291,8 @@ impl Compiler<'_> {
             channels,
             eps,
             momentum,
-            relu,
-            mean: Vec::new(),
-            inverse: Vec::new(),
+            activation,
+            last: Normalised::default(),
         }
     }
 

@@ -1,7 +1,8 @@
-//! Which neighbouring nodes run as one step: a batch norm with the sum and ReLU behind it, and the end
-//! of a residual branch.
+//! Which neighbouring nodes run as one step: a batch norm with the sum and activation behind it, and the
+//! end of a residual branch.
 
 use crate::arch::{Activation, Arch, NodeId, Op};
+use crate::nn::kernel::activation::bounds;
 
 /// What a node does in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub struct Group {
     pub members: Vec<NodeId>,
     /// The other input of the sum in the group.
     pub residual: Option<NodeId>,
-    /// Whether the group ends with a ReLU.
-    pub relu: bool,
+    /// The activation that the group ends with.
+    pub activation: Option<Activation>,
 }
 
 /// The part of every node.
@@ -63,8 +64,8 @@ impl Fusion<'_> {
         let mut members = vec![head];
         let mut last = head;
         let mut residual = None;
-        let mut relu = false;
-        let takes_relu = matches!(self.op(head), Op::BatchNorm { .. });
+        let mut activation = None;
+        let is_norm = matches!(self.op(head), Op::BatchNorm { .. });
         match self.op(head) {
             Op::BatchNorm { .. } | Op::LayerScale { .. } | Op::StochasticDepth { .. } => {}
             _ => return,
@@ -76,12 +77,15 @@ impl Fusion<'_> {
                     let inputs = &self.arch.node(next).inputs;
                     residual = inputs.iter().copied().find(|i| *i != last);
                 }
-                Op::Activation(Activation::Relu) if takes_relu => relu = true,
+                // The way back through a curve needs its input, which a residual would be part of.
+                Op::Activation(a) if is_norm && (residual.is_none() || bounds(a).is_some()) => {
+                    activation = Some(a);
+                }
                 _ => break,
             }
             members.push(next);
             last = next;
-            if relu {
+            if activation.is_some() {
                 break;
             }
         }
@@ -95,7 +99,7 @@ impl Fusion<'_> {
         self.parts[last.0] = Part::End(Group {
             members,
             residual,
-            relu,
+            activation,
         });
     }
 }

@@ -13,7 +13,7 @@ pub struct Step {
     pub layer: Box<dyn Layer>,
     /// The node's path, or its op where it has none.
     pub name: String,
-    /// Up to two values.
+    /// Usually one value or two, for a concatenation any number, for a constant none.
     pub inputs: Vec<ValueId>,
     pub output: ValueId,
     pub has_parameters: bool,

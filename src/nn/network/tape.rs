@@ -38,13 +38,8 @@ impl Tape {
         for (i, step) in plan.steps.iter_mut().enumerate() {
             cx.batch = if step.once { 1 } else { batch };
             let mut output = cx.pool.take(plan.lengths[step.output] * cx.batch);
-            let inputs = [
-                tape.value(step.inputs.first()),
-                tape.value(step.inputs.get(1)),
-            ];
-            let result = step
-                .layer
-                .forward(cx, &inputs[..step.inputs.len()], &mut output);
+            let inputs: Vec<&[f32]> = step.inputs.iter().map(|v| tape.value(Some(v))).collect();
+            let result = step.layer.forward(cx, &inputs, &mut output);
             tape.values[step.output] = Some(output);
             if let Err(error) = result {
                 tape.finish(cx.pool);
@@ -78,12 +73,8 @@ impl Tape {
                     input: self.value(step.inputs.first()),
                     output: self.value(Some(&step.output)),
                 };
-                let is_wanted = |v: Option<&ValueId>| v.is_some_and(|v| plan.wanted[*v]);
-                let wanted = [
-                    is_wanted(step.inputs.first()),
-                    is_wanted(step.inputs.get(1)),
-                ];
-                let inputs = step.layer.backward(cx, kept, gradient, wanted);
+                let wanted: Vec<bool> = step.inputs.iter().map(|v| plan.wanted[*v]).collect();
+                let inputs = step.layer.backward(cx, kept, gradient, &wanted);
                 for (value, gradient) in step.inputs.iter().zip(inputs) {
                     let Some(gradient) = gradient else { continue };
                     collect(

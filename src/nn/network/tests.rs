@@ -9,7 +9,8 @@ use super::*;
 use crate::nn::kernel::testing::{assert_near, numbers};
 use crate::nn::state::Tensor;
 use nets::{
-    all_kinds, identity_with_drop, residual, start, transformer_like, vision_transformer, windows,
+    all_kinds, dense, identity_with_drop, mobile, multi_axis, residual, start, transformer_like,
+    vision_transformer, windows,
 };
 
 /// Images and labels of a batch for an architecture.
@@ -20,13 +21,16 @@ fn batch(arch: &Arch, batch: usize) -> (Vec<f32>, Vec<u32>) {
 }
 
 /// Small networks that hold every op between them.
-fn small_networks() -> [Arch; 5] {
+fn small_networks() -> [Arch; 8] {
     [
         all_kinds(),
         transformer_like(),
         residual(),
+        dense(),
+        mobile(),
         vision_transformer(),
         windows(),
+        multi_axis(),
     ]
 }
 

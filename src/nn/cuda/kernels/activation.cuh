@@ -1,4 +1,4 @@
-// Activations, value by value: ReLU, ReLU6, GELU, SiLU, sigmoid, hard sigmoid, hard swish.
+// Activations, value by value: ReLU, ReLU6, GELU, SiLU, sigmoid, hard sigmoid, hard swish, tanh.
 //
 // Threads take neighbouring packs of a flat array (coalesced); no value depends on another, so the
 // order of threads does not matter.
@@ -67,6 +67,14 @@ struct HardSwish {
     }
 };
 
+struct Tanh {
+    __device__ static float value(float x) { return tanhf(x); }
+    __device__ static float slope(float x) {
+        float t = tanhf(x);
+        return 1.0f - t * t;
+    }
+};
+
 // y = f(x); y may be x.
 template <class F, typename T>
 __device__ void activate(const T* x, T* y, size_t count) {
@@ -116,3 +124,4 @@ EXPORT_ACTIVATION(silu, Silu)
 EXPORT_ACTIVATION(sigmoid, Sigmoid)
 EXPORT_ACTIVATION(hard_sigmoid, HardSigmoid)
 EXPORT_ACTIVATION(hard_swish, HardSwish)
+EXPORT_ACTIVATION(tanh, Tanh)

@@ -26,9 +26,23 @@ __device__ void add_scaled(Floats<N>& sum, const Floats<N>& v, float factor) {
     }
 }
 
-// Padding counts as zeros: sums are divided by the number of taps.
+// What a value counts in the mean of output (oh, ow). Padding counts as zeros if `counts` is 1, else not at
+// all; what lies beyond it, where a last window is cut short, never counts.
+__device__ inline float window_share(const Window& window, int oh, int ow, int counts) {
+    int area = 1;
+    for (int axis = 0; axis < 2; axis++) {
+        int from = window.source(axis, axis == 0 ? oh : ow, 0), to = from + window.kernel[axis];
+        int margin = counts ? window.padding[axis] : 0;
+        from = from < -margin ? -margin : from;
+        to = to > window.input[axis] + margin ? window.input[axis] + margin : to;
+        area *= to - from;
+    }
+    return 1.0f / area;
+}
+
 template <typename T>
-__device__ void average_pool_forward(const T* x, T* y, Window window, unsigned samples, unsigned channels) {
+__device__ void average_pool_forward(
+    const T* x, T* y, Window window, unsigned samples, unsigned channels, int counts) {
     unsigned pixels = samples * window.output[0] * window.output[1];
     for_each_pack(pixels, channels, [&](auto lanes, unsigned pixel, unsigned channel) {
         constexpr unsigned N = decltype(lanes)::count;
@@ -41,12 +55,13 @@ __device__ void average_pool_forward(const T* x, T* y, Window window, unsigned s
                 add_scaled(sum, load<N>(x + pixel_at(out.sample, window.input, ih, iw, channels) + channel), 1.0f);
             }
         }
-        store<N>(y + size_t(pixel) * channels + channel, times(sum, 1.0f / window.taps()));
+        store<N>(y + size_t(pixel) * channels + channel, times(sum, window_share(window, out.h, out.w, counts)));
     });
 }
 
 template <typename T>
-__device__ void average_pool_backward(const T* dy, T* dx, Window window, unsigned samples, unsigned channels) {
+__device__ void average_pool_backward(
+    const T* dy, T* dx, Window window, unsigned samples, unsigned channels, int counts) {
     unsigned pixels = samples * window.input[0] * window.input[1];
     for_each_pack(pixels, channels, [&](auto lanes, unsigned pixel, unsigned channel) {
         constexpr unsigned N = decltype(lanes)::count;
@@ -56,10 +71,11 @@ __device__ void average_pool_backward(const T* dy, T* dx, Window window, unsigne
             int oh = window.reader(0, in.h, tap / window.kernel[1]);
             int ow = window.reader(1, in.w, tap % window.kernel[1]);
             if (oh >= 0 && ow >= 0) {
-                add_scaled(sum, load<N>(dy + pixel_at(in.sample, window.output, oh, ow, channels) + channel), 1.0f);
+                Floats<N> g = load<N>(dy + pixel_at(in.sample, window.output, oh, ow, channels) + channel);
+                add_scaled(sum, g, window_share(window, oh, ow, counts));
             }
         }
-        store<N>(dx + size_t(pixel) * channels + channel, times(sum, 1.0f / window.taps()));
+        store<N>(dx + size_t(pixel) * channels + channel, sum);
     });
 }
 
@@ -143,10 +159,10 @@ __device__ void global_average_forward(const T* x, T* y, unsigned rows_per_sampl
     }
 }
 
-EXPORT(average_pool_forward, (const T* x, T* y, Window window, unsigned samples, unsigned channels),
-       (x, y, window, samples, channels))
-EXPORT(average_pool_backward, (const T* dy, T* dx, Window window, unsigned samples, unsigned channels),
-       (dy, dx, window, samples, channels))
+EXPORT(average_pool_forward, (const T* x, T* y, Window window, unsigned samples, unsigned channels, int counts),
+       (x, y, window, samples, channels, counts))
+EXPORT(average_pool_backward, (const T* dy, T* dx, Window window, unsigned samples, unsigned channels, int counts),
+       (dy, dx, window, samples, channels, counts))
 EXPORT(adaptive_pool_forward, (const T* x, T* y, Sides sides, unsigned samples, unsigned channels),
        (x, y, sides, samples, channels))
 EXPORT(adaptive_pool_backward, (const T* dy, T* dx, Sides sides, unsigned samples, unsigned channels),

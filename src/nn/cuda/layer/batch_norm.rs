@@ -1,6 +1,9 @@
-//! Batch normalisation, together with the residual sum and the ReLU behind it.
+//! Batch normalisation, together with the residual sum and the activation behind it.
+//!
+//! A ReLU runs in the same kernel; other activations run behind it.
 
-use super::{Context, InputGradients, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer, activation};
+use crate::arch::Activation;
 use crate::nn::cuda::argument::Argument;
 use crate::nn::cuda::grid::{self, Columns};
 use crate::nn::cuda::memory::{Buffer, View};
@@ -8,7 +11,7 @@ use crate::nn::device::DeviceError;
 use crate::nn::error::NnError;
 use crate::nn::network::{Mode, TensorIndex};
 
-/// `relu(norm(x) + residual)`: the second input is the residual if there is one.
+/// `activation(norm(x) + residual)`: the second input is the residual if there is one.
 pub struct BatchNorm {
     pub path: String,
     /// First of weight, bias, running mean, running variance, batch counter.
@@ -16,10 +19,19 @@ pub struct BatchNorm {
     pub channels: usize,
     pub eps: f64,
     pub momentum: f64,
-    pub relu: bool,
+    pub activation: Option<Activation>,
 }
 
 impl BatchNorm {
+    fn has_relu(&self) -> bool {
+        self.activation == Some(Activation::Relu)
+    }
+
+    /// The activation that runs by itself.
+    fn curve(&self) -> Option<Activation> {
+        self.activation.filter(|_| !self.has_relu())
+    }
+
     /// Mean, `1 / sigma`, factor and offset per channel, `[4, C]`, from the batch or the running
     /// moments.
     fn statistics(&self, cx: &mut Context<'_>, x: View) -> Result<Buffer, NnError> {
@@ -153,19 +165,29 @@ impl Layer for BatchNorm {
         let statistics = self.statistics(cx, inputs[0])?;
         let rows = output.values / self.channels;
         let [_, _, factor, offset] = self.quarters(&statistics);
+        // What the curve's slope is taken at.
+        let before = match self.curve() {
+            Some(_) => Some(cx.take(output.values)?),
+            None => None,
+        };
+        let normed = before.as_ref().map_or(output, Buffer::view);
         let arguments = [
             inputs[0].into(),
             Argument::maybe(inputs.get(1).map(|r| r.address)),
             factor,
             offset,
-            output.into(),
+            normed.into(),
             Argument::count(rows),
             Argument::count(self.channels),
-            Argument::Count(u32::from(self.relu)),
+            Argument::Count(u32::from(self.has_relu())),
         ];
         let grid = grid::stream(rows, self.channels, cx.precision);
         cx.launch_typed("batch_norm_apply", grid, &arguments)?;
         cx.save(statistics);
+        if let (Some(curve), Some(before)) = (self.curve(), before) {
+            activation::forward(cx, curve, before.view(), output)?;
+            cx.save(before);
+        }
         Ok(())
     }
 
@@ -177,8 +199,11 @@ impl Layer for BatchNorm {
         wanted: &[bool],
     ) -> Result<InputGradients, NnError> {
         let x = kept.input();
-        let y = Argument::maybe(self.relu.then(|| kept.output().address));
+        let y = Argument::maybe(self.has_relu().then(|| kept.output().address));
         let statistics = &kept.saved[0];
+        if let Some(curve) = self.curve() {
+            activation::backward(cx, curve, kept.saved[1].view(), &gradient)?;
+        }
         let numbers = self.parameter_gradients(cx, x, y, &gradient, statistics)?;
         // With a residual, the gradient itself goes on to it.
         let residual = wanted.get(1) == Some(&true);

@@ -5,6 +5,7 @@ use crate::nn::cuda::argument::Argument;
 use crate::nn::cuda::grid::{self, Columns};
 use crate::nn::cuda::memory::{Buffer, View};
 use crate::nn::error::NnError;
+use crate::nn::kernel::pool::Padding;
 use crate::nn::kernel::window::Window;
 
 pub struct MaxPool {
@@ -57,8 +58,8 @@ impl Layer for MaxPool {
 /// What an average reaches over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Windows of a fixed size, where padding counts as zeros.
-    Window(Window),
+    /// Windows of a fixed size.
+    Window { window: Window, padding: Padding },
     /// The windows of `nn.AdaptiveAvgPool2d`.
     Adaptive {
         input: [usize; 2],
@@ -74,16 +75,23 @@ pub struct AvgPool {
 impl AvgPool {
     const fn sides(&self) -> [[usize; 2]; 2] {
         match &self.reach {
-            Reach::Window(window) => [window.input, window.output],
+            Reach::Window { window, .. } => [window.input, window.output],
             Reach::Adaptive { input, output } => [*input, *output],
         }
     }
 
-    fn kernel_and_sizes(&self) -> (&'static str, Argument) {
+    /// The name of the kernels, and their arguments behind the arrays.
+    fn kernel_and_sizes(&self, cx: &Context<'_>) -> (&'static str, Vec<Argument>) {
+        let (samples, channels) = (Argument::count(cx.batch), Argument::count(self.channels));
         match &self.reach {
-            Reach::Window(window) => ("average_pool", Argument::window(window)),
+            Reach::Window { window, padding } => {
+                let counts = Argument::Count(u32::from(*padding == Padding::Counts));
+                let window = Argument::window(window);
+                ("average_pool", vec![window, samples, channels, counts])
+            }
             Reach::Adaptive { input, output } => {
-                ("adaptive_pool", Argument::sides(*input, *output))
+                let sides = Argument::sides(*input, *output);
+                ("adaptive_pool", vec![sides, samples, channels])
             }
         }
     }
@@ -99,8 +107,8 @@ impl Layer for AvgPool {
             let arguments = [x, y, Argument::count(input), channels];
             return Ok(cx.launch_typed("global_average_forward", grid, &arguments)?);
         }
-        let (kernel, sizes) = self.kernel_and_sizes();
-        let arguments = [x, y, sizes, Argument::count(cx.batch), channels];
+        let (kernel, sizes) = self.kernel_and_sizes(cx);
+        let arguments = [&[x, y], &sizes[..]].concat();
         let grid = grid::packs(cx.batch * pixels, self.channels);
         Ok(cx.launch_typed(&format!("{kernel}_forward"), grid, &arguments)?)
     }
@@ -115,14 +123,8 @@ impl Layer for AvgPool {
         let [[height, width], _] = self.sides();
         let pixels = cx.batch * height * width;
         let dx = cx.take(pixels * self.channels)?;
-        let (kernel, sizes) = self.kernel_and_sizes();
-        let arguments = [
-            (&gradient).into(),
-            (&dx).into(),
-            sizes,
-            Argument::count(cx.batch),
-            Argument::count(self.channels),
-        ];
+        let (kernel, sizes) = self.kernel_and_sizes(cx);
+        let arguments = [&[(&gradient).into(), (&dx).into()], &sizes[..]].concat();
         let grid = grid::packs(pixels, self.channels);
         cx.launch_typed(&format!("{kernel}_backward"), grid, &arguments)?;
         cx.give(gradient);

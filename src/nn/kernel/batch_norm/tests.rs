@@ -28,54 +28,78 @@ fn moments_stay_exact_far_from_zero() {
     }
 }
 
+/// Everything that may lie behind a norm: nothing, clamps, a curve.
+const BEHIND: [Option<Activation>; 4] = [
+    None,
+    Some(Activation::Relu),
+    Some(Activation::Relu6),
+    Some(Activation::Silu),
+];
+
+fn affine(channels: usize) -> Affine {
+    Affine {
+        factor: numbers("a", channels).iter().map(|v| 8.0 * v).collect(),
+        offset: numbers("b", channels).iter().map(|v| 8.0 * v).collect(),
+    }
+}
+
 #[test]
-fn the_affine_part_adds_the_residual_before_the_relu() {
+fn the_affine_part_adds_the_residual_before_the_activation() {
     let (m, c) = (400, 130);
     let (x, r) = (numbers("x", m * c), numbers("r", m * c));
-    let affine = Affine {
-        factor: numbers("a", c),
-        offset: numbers("b", c),
-    };
-    for relu in [false, true] {
+    let affine = affine(c);
+    for activation in BEHIND {
         for residual in [None, Some(&r[..])] {
-            let plain: Vec<f32> = (0..m * c)
+            let mut plain: Vec<f32> = (0..m * c)
                 .map(|i| {
                     let y = x[i] * affine.factor[i % c] + affine.offset[i % c];
-                    let y = y + residual.map_or(0.0, |r| r[i]);
-                    if relu { y.max(0.0) } else { y }
+                    y + residual.map_or(0.0, |r| r[i])
                 })
                 .collect();
+            if let Some(activation) = activation {
+                activation::forward_chunk(activation, &mut plain);
+            }
             let mut y = vec![f32::NAN; m * c];
-            apply(&x, residual, &affine, relu, &mut y);
+            apply(&x, residual, &affine, activation, &mut y);
             assert_near(&y, &plain, 1e-6);
         }
     }
 }
 
 #[test]
-fn sums_see_the_gradient_behind_the_relu() {
+fn sums_see_the_gradient_before_the_activation() {
     let (m, c) = (600, 130);
-    let (x, y, dy) = (
-        numbers("x", m * c),
-        numbers("y", m * c),
-        numbers("dy", m * c),
-    );
-    let centre = numbers("mean", c);
-    let mut g = dy.clone();
-    let (sums, dots) = gradient_sums(&x, &mut g, Some(&y), &centre);
-    let plain: Vec<f32> = (0..m * c)
-        .map(|i| if y[i] > 0.0 { dy[i] } else { 0.0 })
-        .collect();
-    assert_eq!(g, plain);
-    for j in 0..c {
-        let (x, g) = (column(&x, c, j), column(&plain, c, j));
-        let dot: f64 = x
-            .iter()
-            .zip(&g)
-            .map(|(x, g)| (x - f64::from(centre[j])) * g)
-            .sum();
-        assert!((sums[j] - g.iter().sum::<f64>()).abs() < 1e-4);
-        assert!((dots[j] - dot).abs() < 1e-4);
+    let (x, dy) = (numbers("x", m * c), numbers("dy", m * c));
+    let (centre, affine) = (numbers("mean", c), affine(c));
+    for activation in BEHIND {
+        let mut input = vec![f32::NAN; m * c];
+        apply(&x, None, &affine, None, &mut input);
+        let mut y = vec![f32::NAN; m * c];
+        apply(&x, None, &affine, activation, &mut y);
+        let mut plain = dy.clone();
+        let behind = match activation {
+            None => Behind::Nothing,
+            Some(activation) => {
+                activation::backward_chunk(activation, &input, &mut plain);
+                match activation::bounds(activation) {
+                    Some(bounds) => Behind::Clamp(bounds, &y),
+                    None => Behind::Curve(activation, &affine),
+                }
+            }
+        };
+        let mut g = dy.clone();
+        let (sums, dots) = gradient_sums(&x, &mut g, behind, &centre);
+        assert_near(&g, &plain, 1e-6);
+        for j in 0..c {
+            let (x, g) = (column(&x, c, j), column(&plain, c, j));
+            let dot: f64 = x
+                .iter()
+                .zip(&g)
+                .map(|(x, g)| (x - f64::from(centre[j])) * g)
+                .sum();
+            assert!((sums[j] - g.iter().sum::<f64>()).abs() < 1e-4);
+            assert!((dots[j] - dot).abs() < 1e-4);
+        }
     }
 }
 

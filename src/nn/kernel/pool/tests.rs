@@ -10,9 +10,20 @@ fn window(
     padding: [usize; 2],
 ) -> Window {
     let output = |a: usize| (input[a] + 2 * padding[a] - kernel[a]) / stride[a] + 1;
+    let output = [output(0), output(1)];
+    of_output(input, output, kernel, stride, padding)
+}
+
+fn of_output(
+    input: [usize; 2],
+    output: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Window {
     Window {
         input,
-        output: [output(0), output(1)],
+        output,
         kernel,
         stride,
         padding,
@@ -27,6 +38,9 @@ fn windows() -> Vec<Window> {
         window([8, 8], [2, 2], [2, 2], [0, 0]),
         window([9, 6], [3, 3], [2, 2], [1, 1]),
         window([5, 7], [3, 2], [1, 3], [1, 0]),
+        // The last windows reach beyond image and padding.
+        of_output([6, 5], [3, 3], [3, 3], [2, 2], [0, 0]),
+        of_output([6, 7], [4, 4], [3, 3], [2, 2], [1, 1]),
     ]
 }
 
@@ -96,21 +110,39 @@ fn negative_images_are_not_beaten_by_their_padding_and_nan_is_not_lost() {
     assert!(y[0].is_nan());
 }
 
+/// How many places of a window lie within image and padding.
+fn padded_area(w: &Window, output: usize) -> usize {
+    let (_, oh, ow) = w.locate(output / C);
+    let length = |axis: usize, out: usize| {
+        let from = out * w.stride[axis];
+        let end = w.input[axis] + 2 * w.padding[axis];
+        (from..from + w.kernel[axis]).filter(|i| *i < end).count()
+    };
+    length(0, oh) * length(1, ow)
+}
+
 #[test]
-fn average_pooling_counts_padding_as_zeros() {
-    for w in windows() {
+fn average_pooling_counts_padding_as_zeros_or_not_at_all() {
+    for (w, padding) in windows()
+        .into_iter()
+        .flat_map(|w| [(w, Padding::Counts), (w, Padding::Ignored)])
+    {
         let x = numbers("x", BATCH * w.pixels() * C);
         let outputs = BATCH * w.positions() * C;
         let dy = numbers("dy", outputs);
         let (mut y, mut dx) = (vec![0.0; outputs], vec![0.0; x.len()]);
-        let share = 1.0 / w.taps() as f32;
         plain(&w, |o, inputs| {
+            let count = match padding {
+                Padding::Counts => padded_area(&w, o),
+                Padding::Ignored => inputs.len(),
+            };
+            let share = 1.0 / count as f32;
             for i in inputs {
                 y[o] += x[i] * share;
                 dx[i] += dy[o] * share;
             }
         });
-        let averages = Averages::fixed(&w);
+        let averages = Averages::fixed(&w, padding);
         let mut got = vec![f32::NAN; outputs];
         averages.forward(C, &x, &mut got);
         assert_near(&got, &y, 1e-6);
@@ -123,8 +155,9 @@ fn average_pooling_counts_padding_as_zeros() {
 #[test]
 fn adaptive_windows_are_those_of_pytorch() {
     let averages = Averages::adaptive([7, 2], [3, 4]);
-    assert_eq!(averages.rows, [0..3, 2..5, 4..7]);
-    assert_eq!(averages.cols, [0..1, 0..1, 1..2, 1..2]);
+    let pixels = |spans: &[Span]| -> Vec<_> { spans.iter().map(|s| s.pixels.clone()).collect() };
+    assert_eq!(pixels(&averages.rows), [0..3, 2..5, 4..7]);
+    assert_eq!(pixels(&averages.cols), [0..1, 0..1, 1..2, 1..2]);
     let x = numbers("x", 14);
     let mut y = vec![f32::NAN; 12];
     averages.forward(1, &x, &mut y);

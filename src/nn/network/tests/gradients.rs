@@ -25,7 +25,7 @@ fn check(arch: &Arch) {
     let whole = norms.fold(0.0, f64::max);
     for (name, gradient) in gradients.iter() {
         let gradient = floats(gradient);
-        let direction = numbers(&format!("{name} direction"), gradient.len());
+        let direction = numbers(&format!("{name} towards"), gradient.len());
         let mut along = |step: f32| {
             let mut moved = state.clone();
             let values = moved.get_mut(name).and_then(Tensor::floats_mut).unwrap();
@@ -64,8 +64,23 @@ fn gradients_of_residual_blocks_are_slopes_of_the_loss() {
 }
 
 #[test]
+fn gradients_of_densely_connected_layers_are_slopes_of_the_loss() {
+    check(&dense());
+}
+
+#[test]
+fn gradients_of_mobile_blocks_are_slopes_of_the_loss() {
+    check(&mobile());
+}
+
+#[test]
 fn gradients_of_a_vision_transformer_are_slopes_of_the_loss() {
     check(&vision_transformer());
+}
+
+#[test]
+fn gradients_of_attention_along_two_axes_are_slopes_of_the_loss() {
+    check(&multi_axis());
 }
 
 #[test]

@@ -186,6 +186,36 @@ pub fn windows() -> Arch {
     b.finish()
 }
 
+/// Attention within neighbouring and within far pixels, scaled by all channels; the hyperbolic tangent.
+pub fn multi_axis() -> Arch {
+    let mut b = Builder::new("multi-axis", Shape::image(3, 4, 6), 4);
+    let x = b.input();
+    let x = conv(&mut b, "stem", Conv2d::new(3, 8, 1), x);
+    let mut x = b.apply("to grid", Op::ToGrid, &[x]).unwrap();
+    for (path, partition) in [
+        ("near", Partition::blocks([4, 6], 2, Shift::None)),
+        ("far", Partition::strided([4, 6], 2)),
+    ] {
+        let input = b.apply("cut", Op::Partition(partition), &[x]).unwrap();
+        let core = b.attention(path, attention(AttentionKind::MultiAxis(partition)));
+        let qkv = linear(&mut b, &format!("{path}.qkv"), 8, 24, input);
+        x = b.call(core, qkv).unwrap();
+        let drop = Op::StochasticDepth { p: 0.2 };
+        x = b.apply(path, drop, &[x]).unwrap();
+        x = b.apply("add", Op::Add, &[input, x]).unwrap();
+        x = b.apply("join", Op::Reassemble(partition), &[x]).unwrap();
+    }
+    let x = b.apply("to image", Op::ToImage, &[x]).unwrap();
+    let x = b.apply("mean", Op::AdaptiveAvgPool([1, 1]), &[x]).unwrap();
+    let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
+    let norm = b.layer_norm("norm", 8, 1e-5);
+    let x = b.call(norm, x).unwrap();
+    let x = linear(&mut b, "hidden", 8, 8, x);
+    let x = activate(&mut b, Activation::Tanh, x);
+    linear(&mut b, "head", 8, 4, x);
+    b.finish()
+}
+
 /// Two heads of four channels.
 const fn attention(kind: AttentionKind) -> Attention {
     Attention {
@@ -241,6 +271,72 @@ pub fn residual() -> Arch {
     let x = b.apply("mean", Op::AdaptiveAvgPool([1, 1]), &[x]).unwrap();
     let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
     linear(&mut b, "fc", 12, 4, x);
+    b.finish()
+}
+
+fn activate(b: &mut Builder, activation: Activation, x: NodeId) -> NodeId {
+    b.apply("act", Op::Activation(activation), &[x]).unwrap()
+}
+
+/// Layers that read all that came before, with every activation behind a batch norm; pools that round up
+/// or leave padding out; an output that the logits do not depend on.
+pub fn dense() -> Arch {
+    use Activation::{Gelu, Hardswish, Relu, Relu6, Silu};
+    let mut b = Builder::new("dense", Shape::image(3, 8, 7), 4);
+    let x = b.input();
+    let mut parts = vec![conv(&mut b, "stem", Conv2d::new(3, 4, 1), x)];
+    for (i, activation) in [Silu, Relu6, Hardswish, Gelu].into_iter().enumerate() {
+        let x = b.apply("cat", Op::Concat, &parts).unwrap();
+        let x = norm(&mut b, &format!("bn{i}"), x);
+        let x = activate(&mut b, activation, x);
+        let narrow = Conv2d::new(b.shape(x).channels(), 4, 1);
+        parts.push(conv(&mut b, &format!("conv{i}"), narrow, x));
+    }
+    let x = b.apply("cat", Op::Concat, &parts).unwrap();
+    let unread = activate(&mut b, Relu, x);
+    b.auxiliary(unread);
+    let max = Op::MaxPool(Pool::new(3, 2, 0).ceil());
+    let max = b.apply("max", max, &[x]).unwrap();
+    let avg = Op::AvgPool(Pool::new(3, 2, 1).without_padding());
+    let avg = b.apply("avg", avg, &[x]).unwrap();
+    let max = b.apply("mean", Op::Mean, &[max]).unwrap();
+    let avg = b.apply("mean", Op::Mean, &[avg]).unwrap();
+    let x = b.apply("cat", Op::Concat, &[max, avg]).unwrap();
+    linear(&mut b, "fc", 40, 4, x);
+    b.finish()
+}
+
+/// Squeeze and excitation with both kinds of gate, channels split and shuffled, activations alone.
+pub fn mobile() -> Arch {
+    use Activation::{Hardsigmoid, Hardswish, Relu6, Sigmoid, Silu};
+    let mut b = Builder::new("mobile", Shape::image(3, 6, 5), 4);
+    let x = b.input();
+    let mut x = conv(&mut b, "stem", Conv2d::new(3, 12, 3).padding(1), x);
+    for (i, (inner, gate)) in [(Silu, Sigmoid), (Relu6, Hardsigmoid)]
+        .into_iter()
+        .enumerate()
+    {
+        let mean = b.apply("mean", Op::AdaptiveAvgPool([1, 1]), &[x]).unwrap();
+        let squeeze = Conv2d::new(12, 6, 1).with_bias();
+        let gated = conv(&mut b, &format!("squeeze{i}"), squeeze, mean);
+        let gated = activate(&mut b, inner, gated);
+        let excite = Conv2d::new(6, 12, 1).with_bias();
+        let gated = conv(&mut b, &format!("excite{i}"), excite, gated);
+        let gated = activate(&mut b, gate, gated);
+        x = b.apply("gate", Op::Gate, &[x, gated]).unwrap();
+    }
+    let half = |b: &mut Builder, index| {
+        let chunk = Op::Chunk { index, of: 2 };
+        b.apply("chunk", chunk, &[x]).unwrap()
+    };
+    let (left, right) = (half(&mut b, 0), half(&mut b, 1));
+    let right = conv(&mut b, "right", Conv2d::new(6, 6, 1), right);
+    let x = b.apply("cat", Op::Concat, &[left, right]).unwrap();
+    let x = b.apply("shuffle", Op::Shuffle { groups: 3 }, &[x]).unwrap();
+    let x = activate(&mut b, Hardswish, x);
+    let x = conv(&mut b, "last", Conv2d::new(12, 6, 1).groups(2), x);
+    let x = b.apply("mean", Op::Mean, &[x]).unwrap();
+    linear(&mut b, "fc", 6, 4, x);
     b.finish()
 }
 

@@ -83,7 +83,11 @@ fn attributes(node: &Node) -> String {
         Op::BatchNorm { eps, momentum, .. } => format!("{op}, eps {eps:e}, momentum {momentum}"),
         Op::LayerNorm { eps, .. } => format!("{op} over channels, eps {eps:e}"),
         Op::MaxPool(p) | Op::AvgPool(p) => {
-            format!("{op}, stride {}, padding {}", p.stride[0], p.padding[0])
+            let ceil = if p.ceil { ", rounded up" } else { "" };
+            format!(
+                "{op}, stride {}, padding {}{ceil}",
+                p.stride[0], p.padding[0]
+            )
         }
         Op::StochasticDepth { p } | Op::Dropout { p } => format!("{op}, p {p:.3}"),
         _ => op,
