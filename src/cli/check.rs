@@ -13,6 +13,7 @@ mod ghn;
 mod graph;
 mod init;
 mod measure;
+mod ops;
 mod post;
 mod stored;
 mod tiny;
@@ -38,6 +39,8 @@ enum What {
     Ghn(Reference),
     /// Noise and orthogonal re-initialisation
     Post(Reference),
+    /// Every op and optimiser of the chosen device, against plain loops in float64
+    Ops,
 }
 
 #[derive(Debug, Args)]
@@ -104,6 +107,7 @@ pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<()> {
         What::Graph(r) => graph::cases(&r.path)?,
         What::Ghn(r) => ghn::cases(&r.path)?,
         What::Post(r) => post::cases(&r.path)?,
+        What::Ops => ops::cases(common.placement()?),
     };
     let report = Report {
         passed: cases.iter().filter(|c| c.ok).count(),

@@ -5,15 +5,15 @@ use super::driver::{Address, Driver, Recording};
 use super::grid;
 use super::layer::{Context, Layer, Random};
 use super::memory::{Buffer, Memory, View};
-use super::tape::Tape;
-use super::tensors::DeviceTensors;
+use super::tape::{Placed, Tape};
+use super::tensors::{DeviceTensors, stored};
 use super::update::Optimisers;
 use crate::arch::Arch;
 use crate::nn::backend::Backend;
 use crate::nn::device::{DeviceError, Precision};
 use crate::nn::error::NnError;
 use crate::nn::network::{
-    Images, Keep, Mode, Plan, Regularisation, StepOptions, StepOutput, TensorIndex,
+    Images, Keep, Mode, Plan, Regularisation, Step, StepOptions, StepOutput, TensorIndex,
 };
 use crate::nn::state::StateDict;
 use crate::nn::update::Update;
@@ -22,7 +22,7 @@ use crate::nn::update::Update;
 pub struct Executor {
     arch: Arch,
     plan: Plan,
-    layers: Vec<Box<dyn Layer>>,
+    layers: Vec<Placed>,
     /// Batch counters, once per batch norm that a step runs.
     counters: Vec<TensorIndex>,
     core: Core,
@@ -54,6 +54,7 @@ impl Core {
             memory: &mut self.memory,
             driver: self.driver.as_mut(),
             saved: Vec::new(),
+            constants: &[],
         }
     }
 }
@@ -113,18 +114,25 @@ impl Executor {
         mut driver: Box<dyn Driver>,
     ) -> Result<Self, NnError> {
         let plan = Plan::new(arch)?;
-        let layer = |step: &crate::nn::network::Step| {
+        let layer = |step: &Step| -> Result<Box<dyn Layer>, NnError> {
             step.layer.on_device().ok_or_else(|| NnError::Unsupported {
                 arch: arch.name().to_owned(),
                 path: step.name.clone(),
                 reason: "this op has no GPU kernels yet; --device cpu runs it".to_owned(),
             })
         };
-        let layers: Vec<Box<dyn Layer>> = plan.steps.iter().map(layer).collect::<Result<_, _>>()?;
+        let mut layers = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            let layer = layer(step)?;
+            let tables = layer.constants();
+            let place = |table: &Vec<u32>| stored(table, driver.as_mut());
+            let constants = tables.iter().map(place).collect::<Result<_, _>>()?;
+            layers.push(Placed { layer, constants });
+        }
         Ok(Self {
             arch: arch.clone(),
             plan,
-            counters: layers.iter().filter_map(|l| l.counter()).collect(),
+            counters: layers.iter().filter_map(|l| l.layer.counter()).collect(),
             layers,
             optimisers: Optimisers::new(driver.as_mut())?,
             step: driver.allocate(size_of::<u64>())?,

@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod add;
+pub mod attention;
 pub mod batch_norm;
 pub mod branch;
 pub mod channels;
@@ -12,8 +13,11 @@ pub mod conv;
 pub mod dropout;
 pub mod flatten;
 pub mod gate;
+pub mod keyless;
 pub mod layer_norm;
 pub mod pool;
+pub mod rearrange;
+pub mod tokens;
 
 use super::argument::Argument;
 use super::driver::{Address, Driver, Launch};
@@ -40,6 +44,8 @@ pub struct Context<'a> {
     pub driver: &'a mut dyn Driver,
     /// What the current step saved.
     pub saved: Vec<Buffer>,
+    /// The current step's [`Layer::constants`], in their order.
+    pub constants: &'a [Address],
 }
 
 /// Where random numbers come from (random.cuh).
@@ -97,6 +103,11 @@ pub trait Layer: Send {
         gradient: Buffer,
         wanted: &[bool],
     ) -> Result<InputGradients, NnError>;
+
+    /// Tables that lie on the device as long as the network does, as 32-bit numbers.
+    fn constants(&self) -> Vec<Vec<u32>> {
+        Vec::new()
+    }
 
     /// The batch counter that a training step moves on.
     fn counter(&self) -> Option<TensorIndex> {

@@ -1,10 +1,17 @@
 //! One pass over a plan on a device: activations going forward, gradients coming back.
 
+use super::driver::Address;
 use super::layer::add::sum;
 use super::layer::{Context, Kept, Layer};
 use super::memory::{Buffer, View};
 use crate::nn::error::NnError;
 use crate::nn::network::{Keep, Plan, ValueId};
+
+/// A step's layer, with its constants' places.
+pub struct Placed {
+    pub layer: Box<dyn Layer>,
+    pub constants: Vec<Address>,
+}
 
 /// Activations of a forward pass and what layers saved beside them, as far as they are still needed.
 pub struct Tape {
@@ -14,10 +21,10 @@ pub struct Tape {
 
 impl Tape {
     /// Runs all steps; `images` is the first value.
-    pub fn forward(
+    pub fn forward<'a>(
         plan: &Plan,
-        layers: &[Box<dyn Layer>],
-        cx: &mut Context<'_>,
+        layers: &'a [Placed],
+        cx: &mut Context<'a>,
         images: Buffer,
         keep: Keep,
     ) -> Result<Self, NnError> {
@@ -27,12 +34,13 @@ impl Tape {
         };
         tape.values[0] = Some(images);
         let batch = cx.batch;
-        for (i, (step, layer)) in plan.steps.iter().zip(layers).enumerate() {
+        for (i, (step, placed)) in plan.steps.iter().zip(layers).enumerate() {
             cx.batch = if step.once { 1 } else { batch };
             cx.step = i as u32;
+            cx.constants = &placed.constants;
             let output = cx.take(plan.lengths[step.output] * cx.batch)?;
             let inputs: Vec<View> = step.inputs.iter().filter_map(|v| tape.view(*v)).collect();
-            layer.forward(cx, &inputs, output.view())?;
+            placed.layer.forward(cx, &inputs, output.view())?;
             tape.values[step.output] = Some(output);
             let saved = std::mem::take(&mut cx.saved);
             if keep == Keep::Nothing {
@@ -57,19 +65,20 @@ impl Tape {
     }
 
     /// Runs all steps back, from the gradient of the output.
-    pub fn backward(
+    pub fn backward<'a>(
         &mut self,
         plan: &Plan,
-        layers: &[Box<dyn Layer>],
-        cx: &mut Context<'_>,
+        layers: &'a [Placed],
+        cx: &mut Context<'a>,
         gradient: Buffer,
     ) -> Result<(), NnError> {
         let mut gradients: Vec<Option<Buffer>> = plan.lengths.iter().map(|_| None).collect();
         gradients[plan.output] = Some(gradient);
         let batch = cx.batch;
-        for (i, (step, layer)) in plan.steps.iter().zip(layers).enumerate().rev() {
+        for (i, (step, placed)) in plan.steps.iter().zip(layers).enumerate().rev() {
             cx.batch = if step.once { 1 } else { batch };
             cx.step = i as u32;
+            cx.constants = &placed.constants;
             let saved = std::mem::take(&mut self.saved[i]);
             if let Some(gradient) = gradients[step.output].take() {
                 let kept = Kept {
@@ -78,7 +87,7 @@ impl Tape {
                     saved: &saved,
                 };
                 let wanted: Vec<bool> = step.inputs.iter().map(|v| plan.wanted[*v]).collect();
-                let inputs = layer.backward(cx, kept, gradient, &wanted)?;
+                let inputs = placed.layer.backward(cx, kept, gradient, &wanted)?;
                 for (value, gradient) in step.inputs.iter().zip(inputs) {
                     let Some(gradient) = gradient else { continue };
                     collect(cx, &mut gradients[*value], gradient, plan.wanted[*value])?;

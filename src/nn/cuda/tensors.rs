@@ -291,7 +291,10 @@ impl DeviceTensors {
 }
 
 /// A table in memory of its own.
-fn stored<T: bytemuck::Pod>(table: &[T], driver: &mut dyn Driver) -> Result<Address, DeviceError> {
+pub fn stored<T: bytemuck::Pod>(
+    table: &[T],
+    driver: &mut dyn Driver,
+) -> Result<Address, DeviceError> {
     let bytes: &[u8] = bytemuck::cast_slice(table);
     let address = driver.allocate(bytes.len().max(1))?;
     driver.upload(bytes, address)?;

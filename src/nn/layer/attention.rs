@@ -2,6 +2,7 @@
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
 use crate::arch::{self, AttentionKind, Shape};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::attention::{self, Likeness, Scores};
 use crate::nn::kernel::rows;
@@ -181,5 +182,22 @@ impl Layer for Attention {
                 vec![Some(dx), Some(self.raw_gradient(cx, &biases))]
             }
         }
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        let biases = match (self.core.likeness, self.terms) {
+            (Likeness::Product, Terms::None) => None,
+            (Likeness::Product, Terms::Biases(tensor)) => Some(tensor),
+            _ => return None,
+        };
+        Some(Box::new(cuda::layer::attention::Attention {
+            tokens: self.core.tokens,
+            heads: self.core.heads,
+            width: self.core.width,
+            factor: self.constant,
+            biases,
+            offsets: self.offsets.clone(),
+            regions: self.regions.clone(),
+        }))
     }
 }

@@ -1,7 +1,8 @@
 //! Queries, keys and values whose keys have no bias.
 
-use super::conv::Conv2d;
+use super::conv::{Conv2d, Method};
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
 use crate::nn::network::{Buffer, TensorIndex};
@@ -46,5 +47,19 @@ impl Layer for Keyless {
         sums[third..2 * third].fill(0.0);
         rows::add_f64(bias, &sums);
         self.linear.backward(cx, kept, gradient, wanted)
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        let Method::Patches(conv) = &self.linear.method else {
+            return None;
+        };
+        Some(Box::new(cuda::layer::keyless::Keyless {
+            linear: cuda::layer::conv::Conv2d {
+                conv: *conv,
+                weight: self.linear.weight,
+                bias: None,
+            },
+            bias: self.bias,
+        }))
     }
 }

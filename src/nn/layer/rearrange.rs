@@ -2,6 +2,7 @@
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
 use crate::arch::Partition;
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::gather::gather;
 use crate::nn::network::Buffer;
@@ -103,5 +104,13 @@ impl Layer for Rearrange {
         );
         cx.pool.give(gradient);
         vec![Some(dx)]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::rearrange::Rearrange {
+            channels: self.channels,
+            source: self.source.clone(),
+            target: self.target.clone(),
+        }))
     }
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
 use crate::nn::network::{Buffer, TensorIndex};
@@ -11,6 +12,8 @@ use crate::nn::network::{Buffer, TensorIndex};
 pub struct ClassToken {
     /// `[C]`.
     pub token: TensorIndex,
+    /// `N`.
+    pub tokens: usize,
 }
 
 impl Layer for ClassToken {
@@ -57,6 +60,13 @@ impl Layer for ClassToken {
         cx.pool.give(gradient);
         vec![Some(dx)]
     }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::tokens::ClassToken {
+            token: self.token,
+            tokens: self.tokens,
+        }))
+    }
 }
 
 /// Adds the same learnt values to every sample.
@@ -96,5 +106,11 @@ impl Layer for PositionEmbedding {
             rows::add_parallel(sum, gradient);
         }
         vec![Some(gradient)]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::tokens::PositionEmbedding {
+            places: self.places,
+        }))
     }
 }

@@ -214,6 +214,7 @@ impl Compiler<'_> {
             }),
             Op::ClassToken { .. } => Box::new(ClassToken {
                 token: self.tensor(node),
+                tokens: input.positions(),
             }),
             Op::PositionEmbedding { .. } => Box::new(PositionEmbedding {
                 places: self.tensor(node),

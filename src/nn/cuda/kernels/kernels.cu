@@ -2,6 +2,7 @@
 
 #include "activation.cuh"
 #include "add.cuh"
+#include "attention.cuh"
 #include "average_pool.cuh"
 #include "batch_norm.cuh"
 #include "branch.cuh"

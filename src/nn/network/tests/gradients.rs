@@ -23,9 +23,13 @@ fn check(arch: &Arch) {
     let floats = |t: &Tensor| t.floats().unwrap().to_vec();
     let norms = gradients.iter().map(|(_, g)| norm(&floats(g)));
     let whole = norms.fold(0.0, f64::max);
+    let layouts = Tensors::new(arch);
     for (name, gradient) in gradients.iter() {
+        // Drawn in the executor's order: other directions meet other kinks.
+        let (i, packed) = layouts.packed(name, gradient).unwrap();
+        let drawn = numbers(&format!("{name} direction"), packed.len());
+        let direction = floats(&layouts.named_unpacked(i, &drawn).1);
         let gradient = floats(gradient);
-        let direction = numbers(&format!("{name} towards"), gradient.len());
         let mut along = |step: f32| {
             let mut moved = state.clone();
             let values = moved.get_mut(name).and_then(Tensor::floats_mut).unwrap();
