@@ -58,6 +58,10 @@ impl Argument {
     }
 
     /// Where its value lies; good as long as the argument stays where it is.
+    #[cfg_attr(
+        not(any(test, feature = "cuda")),
+        expect(dead_code, reason = "only devices launch kernels")
+    )]
     pub const fn pointer(&self) -> *const c_void {
         match self {
             Self::Address(v) | Self::Wide(v) => std::ptr::from_ref(v).cast(),
@@ -70,6 +74,7 @@ impl Argument {
     }
 
     /// Its size in bytes.
+    #[cfg(test)]
     pub const fn bytes(&self) -> usize {
         match self {
             Self::Address(_) | Self::Wide(_) | Self::Double(_) => 8,

@@ -58,6 +58,10 @@ pub trait Recording: Send {
 
 /// One launch of a kernel (kernels/README.md).
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(any(test, feature = "cuda")),
+    expect(dead_code, reason = "only devices launch kernels")
+)]
 pub struct Launch<'a> {
     pub kernel: &'a str,
     pub grid: [u32; 3],
