@@ -66,7 +66,8 @@ fn dense(matrix: &Matrix, product: usize, rows: usize, columns: usize) -> Vec<f6
 }
 
 pub fn multiply(p: &Product) {
-    assert!(!p.out.transposed && !(p.add && p.bias.is_some()));
+    assert!(!p.out.transposed, "a result is never transposed");
+    assert!(p.bias.is_none() || !p.add, "a bias never comes with a sum");
     let bias = p.bias.map(|b| read(b, p.out.precision, p.columns));
     for n in 0..p.count {
         let a = dense(&p.a, n, p.rows, p.inner);

@@ -37,14 +37,14 @@ impl BatchNorm {
     fn statistics(&self, cx: &mut Context<'_>, x: View) -> Result<Buffer, NnError> {
         let statistics = cx.floats(4 * self.channels)?;
         if cx.mode == Mode::Eval {
-            self.from_running(cx, &statistics)?;
+            self.running_statistics(cx, &statistics)?;
         } else {
-            self.from_batch(cx, x, &statistics)?;
+            self.batch_statistics(cx, x, &statistics)?;
         }
         Ok(statistics)
     }
 
-    fn from_running(&self, cx: &mut Context<'_>, to: &Buffer) -> Result<(), DeviceError> {
+    fn running_statistics(&self, cx: &mut Context<'_>, to: &Buffer) -> Result<(), DeviceError> {
         let value = |i| Argument::Address(cx.tensors.value(self.tensors + i));
         let [mean, inverse, factor, offset] = self.quarters(to);
         let arguments = [
@@ -63,7 +63,7 @@ impl BatchNorm {
         cx.launch("batch_norm_from_running", grid, &arguments)
     }
 
-    fn from_batch(&self, cx: &mut Context<'_>, x: View, to: &Buffer) -> Result<(), NnError> {
+    fn batch_statistics(&self, cx: &mut Context<'_>, x: View, to: &Buffer) -> Result<(), NnError> {
         let rows = x.values / self.channels;
         if rows < 2 {
             return Err(NnError::TooFewValues {
