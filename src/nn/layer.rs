@@ -17,6 +17,7 @@ pub mod offsets;
 pub mod pool;
 pub mod rearrange;
 pub mod tokens;
+pub mod zeros;
 
 use super::error::NnError;
 use super::network::{Buffer, Mode, Pool, Regularisation, Tensors};
