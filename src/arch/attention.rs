@@ -27,6 +27,9 @@ pub enum AttentionKind {
     /// Swin v2: as Swin, but scores are cosines times a learnt factor, and the biases are the second
     /// input: a small network's function of the offset, `b` standing for `16 sigmoid(b)`.
     Cosine(Partition),
+    /// MaxViT: within windows, with a learnt bias for every offset; scores are `q k / sqrt(C)` with
+    /// the channels of all heads.
+    MultiAxis(Partition),
 }
 
 impl Attention {
@@ -36,12 +39,23 @@ impl Attention {
         self.channels / self.heads
     }
 
+    /// Channels whose number a score is divided by the root of, where it is.
+    #[must_use]
+    pub const fn scaling_channels(&self) -> usize {
+        match self.kind {
+            AttentionKind::MultiAxis(_) => self.channels,
+            _ => self.head_channels(),
+        }
+    }
+
     /// The windows it runs in, unless it sees everything.
     #[must_use]
     pub const fn partition(&self) -> Option<Partition> {
         match self.kind {
             AttentionKind::Multihead | AttentionKind::Fused => None,
-            AttentionKind::Windowed(p) | AttentionKind::Cosine(p) => Some(p),
+            AttentionKind::Windowed(p) | AttentionKind::Cosine(p) | AttentionKind::MultiAxis(p) => {
+                Some(p)
+            }
         }
     }
 

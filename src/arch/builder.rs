@@ -123,13 +123,18 @@ impl Builder {
     pub fn attention(&mut self, path: &str, attention: Attention) -> ModuleId {
         use TensorRole::{LogitScale, OffsetCoordinates, OffsetIndex, PositionBias};
         let heads = attention.heads;
+        // MaxViT stores the offsets of all pairs as a table, Swin in a row.
         let index = |offsets: Offsets| {
-            let pairs = vec![offsets.window.pow(4)];
+            let tokens = offsets.window.pow(2);
+            let pairs = match attention.kind {
+                AttentionKind::MultiAxis(_) => vec![tokens, tokens],
+                _ => vec![tokens * tokens],
+            };
             let scheme = Scheme::OffsetIndex(offsets);
             ("relative_position_index", pairs, OffsetIndex, scheme)
         };
         let tensors = match (attention.kind, attention.offsets()) {
-            (AttentionKind::Windowed(_), Some(offsets)) => vec![
+            (AttentionKind::Windowed(_) | AttentionKind::MultiAxis(_), Some(offsets)) => vec![
                 (
                     "relative_position_bias_table",
                     vec![offsets.len(), heads],

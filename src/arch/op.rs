@@ -151,6 +151,7 @@ pub enum Activation {
     Hardsigmoid,
     /// `x hardsigmoid(x)`.
     Hardswish,
+    Tanh,
 }
 
 impl Activation {
@@ -165,6 +166,7 @@ impl Activation {
             Self::Sigmoid => "sigmoid",
             Self::Hardsigmoid => "hardsigmoid",
             Self::Hardswish => "hardswish",
+            Self::Tanh => "tanh",
         }
     }
 }

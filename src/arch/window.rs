@@ -17,6 +17,9 @@ pub enum Deal {
     /// Neighbours, after the grid was padded with zeros at the bottom and on the right to whole
     /// windows and turned cyclically up and to the left by this many pixels (Swin).
     Blocks { shift: [usize; 2] },
+    /// Pixels that lie as far apart as there are windows along a side, so that every window sees the
+    /// whole grid (MaxViT). The windows must fit the grid.
+    Strided,
 }
 
 impl Partition {
@@ -31,6 +34,16 @@ impl Partition {
             grid,
             window,
             deal: Deal::Blocks { shift },
+        }
+    }
+
+    /// Windows of pixels that lie far apart.
+    #[must_use]
+    pub const fn strided(grid: [usize; 2], window: usize) -> Self {
+        Self {
+            grid,
+            window,
+            deal: Deal::Strided,
         }
     }
 
@@ -56,8 +69,14 @@ impl Partition {
     /// Whether the grid is turned first.
     #[must_use]
     pub fn is_shifted(&self) -> bool {
-        let Deal::Blocks { shift } = self.deal;
-        shift != [0, 0]
+        self.shift() != [0, 0]
+    }
+
+    const fn shift(&self) -> [usize; 2] {
+        match self.deal {
+            Deal::Blocks { shift } => shift,
+            Deal::Strided => [0, 0],
+        }
     }
 
     /// Whether some tokens are padding.
@@ -69,9 +88,9 @@ impl Partition {
     /// The pixel of every token, windows row by row, tokens row by row within; `None` for padding.
     #[must_use]
     pub fn pixels(&self) -> Vec<Option<usize>> {
+        let shift = self.shift();
         self.places()
             .map(|place| {
-                let Deal::Blocks { shift } = self.deal;
                 let [y, x] =
                     [0, 1].map(|axis| (place[axis] + shift[axis]) % self.padded_side(axis));
                 (y < self.grid[0] && x < self.grid[1]).then_some(y * self.grid[1] + x)
@@ -83,7 +102,7 @@ impl Partition {
     /// opposite edges together in a window, and only tokens of the same region may see each other.
     #[must_use]
     pub fn regions(&self) -> Vec<u8> {
-        let Deal::Blocks { shift } = self.deal;
+        let shift = self.shift();
         self.places()
             .map(|place| {
                 let [y, x] = [0, 1].map(|axis| {
@@ -102,14 +121,15 @@ impl Partition {
 
     /// Row and column of every token in the padded and turned grid.
     fn places(&self) -> impl Iterator<Item = [usize; 2]> {
-        let (window, tokens) = (self.window, self.tokens());
-        let across = self.counts()[1];
+        let (window, tokens, counts) = (self.window, self.tokens(), self.counts());
         (0..self.windows() * tokens).map(move |i| {
             let (w, t) = (i / tokens, i % tokens);
-            [
-                w / across * window + t / window,
-                w % across * window + t % window,
-            ]
+            let windows = [w / counts[1], w % counts[1]];
+            let within = [t / window, t % window];
+            [0, 1].map(|axis| match self.deal {
+                Deal::Blocks { .. } => windows[axis] * window + within[axis],
+                Deal::Strided => within[axis] * counts[axis] + windows[axis],
+            })
         })
     }
 }
@@ -187,16 +207,26 @@ mod tests {
 
     #[test]
     fn every_pixel_lies_in_exactly_one_window() {
-        for (grid, shift) in [
-            ([4, 6], Shift::None),
-            ([5, 7], Shift::Half),
-            ([3, 8], Shift::Half),
+        for partition in [
+            Partition::blocks([4, 6], 3, Shift::None),
+            Partition::blocks([5, 7], 3, Shift::Half),
+            Partition::blocks([3, 8], 3, Shift::Half),
+            Partition::strided([6, 9], 3),
         ] {
-            let partition = Partition::blocks(grid, 3, shift);
             let mut pixels: Vec<usize> = partition.pixels().into_iter().flatten().collect();
             pixels.sort_unstable();
-            assert_eq!(pixels, (0..grid[0] * grid[1]).collect::<Vec<_>>());
+            let [height, width] = partition.grid;
+            assert_eq!(pixels, (0..height * width).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn strided_windows_see_the_whole_grid() {
+        let partition = Partition::strided([4, 6], 2);
+        let pixels: Vec<usize> = partition.pixels().into_iter().flatten().collect();
+        assert_eq!(partition.counts(), [2, 3]);
+        assert_eq!(pixels[..8], [0, 3, 12, 15, 1, 4, 13, 16]);
+        assert_eq!(pixels[20..], [8, 11, 20, 23]);
     }
 
     #[test]

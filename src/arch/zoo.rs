@@ -7,6 +7,7 @@ mod densenet;
 mod efficientnet;
 mod googlenet;
 mod inception;
+mod maxvit;
 mod mnasnet;
 mod mobilenet_v2;
 mod mobilenet_v3;
@@ -147,6 +148,11 @@ pub const FAMILIES: &[Family] = &[
         title: "Swin v2",
         names: swin::NAMES_V2,
         build: swin::build,
+    },
+    Family {
+        title: "MaxViT",
+        names: maxvit::NAMES,
+        build: maxvit::build,
     },
     Family {
         title: "AlexNet",
@@ -303,6 +309,7 @@ mod tests {
         ("swin_v2_t", 256, 28_351_570, 5.940),
         ("swin_v2_s", 256, 49_737_442, 11.546),
         ("swin_v2_b", 256, 87_930_848, 20.325),
+        ("maxvit_t", 224, 30_919_624, 5.558),
         ("alexnet", 224, 61_100_840, 0.714),
         ("vgg11", 224, 132_863_336, 7.609),
         ("vgg11_bn", 224, 132_868_840, 7.609),

@@ -63,6 +63,9 @@ pub struct NetworkShape {
     /// Height and width of the images; at 32 and below the network takes the stem for small images
     #[arg(long, default_value_t = 224, value_name = "S")]
     image: usize,
+    /// GoogLeNet and Inception: with the auxiliary classifiers that torchvision gives them by default
+    #[arg(long)]
+    auxiliary: bool,
 }
 
 impl Network {
@@ -83,7 +86,10 @@ impl Network {
 
 impl NetworkShape {
     const fn options(self) -> zoo::Options {
-        zoo::Options::for_images(self.classes, self.image)
+        zoo::Options {
+            auxiliary: self.auxiliary,
+            ..zoo::Options::for_images(self.classes, self.image)
+        }
     }
 }
 

@@ -3,6 +3,16 @@
 //!
 //! The construction follows the reference implementation of Knyazev et al. (2021, 2023) step by
 //! step, one file per group of steps; it starts from the autograd record of a [`Trace`].
+//!
+//! Of two families it makes something else on purpose, since no GHN has learnt from what the
+//! reference makes of them:
+//! - Swin v2: the reference's graph has a cycle, hence no order, and starts with the classifier. Ours
+//!   has the nodes of Swin's: factors of the scores and the small network of the biases are left out,
+//!   and keep their initialisation, as Swin's biases do. Reductions come before the norms that follow
+//!   them (`repair::patch_merging`).
+//! - MaxViT: its last layer has no bias, and the reference hangs that layer's weight on the input, so
+//!   that the layer before it passes for the classifier. Ours puts the weight where it is used
+//!   (`repair::last_weight`) and takes it for the classifier's.
 
 mod distances;
 mod document;
@@ -69,6 +79,7 @@ impl Graph {
         let mut sketch = walk::walk(trace, parameters);
         sketch = filter::first(sketch, parameters);
         repair::linear_weights(&mut sketch, parameters);
+        repair::last_weight(&mut sketch);
         repair::softmax(&mut sketch);
         repair::patch_merging(&mut sketch, parameters);
         sketch = filter::second(sketch);
@@ -126,9 +137,9 @@ impl Graph {
     }
 }
 
-/// The last two nodes are the classification layer, whatever they are.
+/// The last two nodes are the classification layer, whatever they are; without a bias, the last one is.
 fn role(index: usize, nodes: usize, name: &str) -> Role {
-    if index + 2 == nodes && name.contains(".weight") {
+    if nodes - index <= 2 && name.contains(".weight") {
         Role::ClassWeight
     } else if index + 1 == nodes && name.contains(".bias") {
         Role::ClassBias

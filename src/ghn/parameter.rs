@@ -92,6 +92,7 @@ const fn class_of(op: &Op, on_image: bool) -> &'static str {
             AttentionKind::Multihead | AttentionKind::Fused => "Module",
             AttentionKind::Windowed(_) => "ShiftedWindowAttention",
             AttentionKind::Cosine(_) => "ShiftedWindowAttentionV2",
+            AttentionKind::MultiAxis(_) => "RelativePositionalMultiHeadAttention",
         },
         _ => "Module",
     }

@@ -375,5 +375,6 @@ const fn name_of(activation: Activation) -> &'static str {
         Activation::Sigmoid => "SigmoidBackward0",
         Activation::Hardsigmoid => "HardsigmoidBackward0",
         Activation::Hardswish => "HardswishBackward0",
+        Activation::Tanh => "TanhBackward0",
     }
 }

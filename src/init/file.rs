@@ -58,7 +58,8 @@ pub fn state(
 }
 
 /// The architecture called `name` in the form that `state`, read from `path`, was made for: with its
-/// class count, and with the stem for photographs or the one for 32x32 images.
+/// class count, with the stem for photographs or the one for 32x32 images, with auxiliary classifiers or
+/// without.
 ///
 /// # Errors
 /// [`InitError`] if there is no such architecture, or the tensors are of neither form.
@@ -68,13 +69,15 @@ pub fn arch_of(name: &str, state: &StateDict, path: &Path) -> Result<Arch, InitE
     let classes = last.and_then(|w| w.shape.first()).copied();
     let classes = classes.unwrap_or(usual.classes());
     let mut first = None;
-    for options in [
-        Options {
-            classes,
-            ..Options::default()
-        },
-        Options::for_images(classes, 32),
-    ] {
+    let photographs = Options {
+        classes,
+        ..Options::default()
+    };
+    let small = Options::for_images(classes, 32);
+    let forms = [false, true]
+        .into_iter()
+        .flat_map(|auxiliary| [photographs, small].map(|form| Options { auxiliary, ..form }));
+    for options in forms {
         // A class count that is out of bounds is the file's fault, and told as a wrong shape.
         let arch = zoo::build(name, &options).unwrap_or_else(|_| usual.clone());
         let mismatch = compare(state, &arch);
@@ -220,6 +223,23 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.contains("a.pt") && message.contains("convnext_tiny"));
+    }
+
+    #[test]
+    fn auxiliary_classifiers_in_a_file_are_found() {
+        for auxiliary in [false, true] {
+            let options = Options {
+                auxiliary,
+                classes: 7,
+                ..Options::default()
+            };
+            let made = zoo::build("googlenet", &options).unwrap();
+            let zeros = |spec: &TensorSpec| Tensor::new(spec.shape.clone(), vec![0.0; spec.len()]);
+            let specs = made.tensors().iter();
+            let state: StateDict = specs.map(|s| (s.name.clone(), zeros(s))).collect();
+            let found = arch_of("googlenet", &state, Path::new("a.pt")).unwrap();
+            assert_eq!(found.tensors(), made.tensors());
+        }
     }
 
     #[test]

@@ -181,9 +181,10 @@ impl Network<'_> {
             let third = Conv2d::new(width, width, 3).padding(1).stride(2);
             let x = self.conv_norm("stem0", 0, first, x)?;
             let x = self.relu("stem0.2", x)?;
-            let s0 = self.conv_norm("stem0", 3, second, x)?;
-            let x = self.relu("stem1.0", s0)?;
-            let s1 = self.conv_norm("stem1", 1, third, x)?;
+            let x = self.conv_norm("stem0", 3, second, x)?;
+            // In place, so that the first cell sees it, too.
+            let s0 = self.relu("stem1.0", x)?;
+            let s1 = self.conv_norm("stem1", 1, third, s0)?;
             return Ok(Before::all(s0, s1, width, true));
         }
         let is_wide = self.plan.preparation == Preparation::Pointwise && !self.photographs;

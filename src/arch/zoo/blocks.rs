@@ -57,11 +57,9 @@ pub fn add_drawn_conv(
     b.call(conv, x)
 }
 
-/// Registers a convolution and calls it. Drawn as most families draw theirs: by the fan-out for a
-/// ReLU, biases zero.
+/// Registers a convolution and calls it. Drawn as most families draw theirs.
 pub fn add_conv(b: &mut Builder, path: &str, conv: Conv2d, x: NodeId) -> Result<NodeId, ArchError> {
-    let weight = Scheme::kaiming_normal_fan_out(&conv.weight_shape());
-    add_drawn_conv(b, path, conv, Draw::without_bias(weight), x)
+    add_drawn_conv(b, path, conv, by_fan_out(&conv.weight_shape()), x)
 }
 
 /// Registers a convolution and calls it. Drawn as `nn.Conv2d` draws by itself.
@@ -123,8 +121,8 @@ pub struct SqueezeExcitation {
     pub activation: Activation,
     /// The activation that gives the factor.
     pub gate: Activation,
-    /// How the two biases are drawn, from the fan-in.
-    pub bias: fn(usize) -> Scheme,
+    /// How the two convolutions are drawn, from the shapes of their weights.
+    pub draw: fn(&[usize]) -> Draw,
 }
 
 impl SqueezeExcitation {
@@ -149,18 +147,13 @@ impl SqueezeExcitation {
         x: NodeId,
     ) -> Result<NodeId, ArchError> {
         let conv = Conv2d::new(from, to, 1).with_bias();
-        let draw = Draw {
-            weight: Scheme::kaiming_normal_fan_out(&conv.weight_shape()),
-            bias: (self.bias)(from),
-        };
-        let conv = b.conv(path, conv, draw);
-        b.call(conv, x)
+        add_drawn_conv(b, path, conv, (self.draw)(&conv.weight_shape()), x)
     }
 }
 
-/// Biases that start at zero, whatever the fan-in.
-pub const fn zeros(_fan_in: usize) -> Scheme {
-    Scheme::ZEROS
+/// By the fan-out for a ReLU, biases zero: how most families draw a convolution's weight of this shape.
+pub fn by_fan_out(shape: &[usize]) -> Draw {
+    Draw::without_bias(Scheme::kaiming_normal_fan_out(shape))
 }
 
 /// The nearest multiple of `divisor` to a number of channels, at least one, and the next one where that

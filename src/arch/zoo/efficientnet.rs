@@ -3,8 +3,8 @@
 
 use super::Options;
 use super::blocks::{
-    ConvNorm, Norm, SqueezeExcitation, add_linear, keeps_shape, make_divisible, pool_to_vector,
-    same, zeros,
+    ConvNorm, Norm, SqueezeExcitation, add_linear, by_fan_out, keeps_shape, make_divisible,
+    pool_to_vector, same,
 };
 use crate::arch::Activation::{Sigmoid, Silu};
 use crate::arch::{Activation, Arch, ArchError, Builder, Conv2d, Draw, NodeId, Op, Scheme};
@@ -260,7 +260,7 @@ impl Block {
             squeeze: (from / 4).max(1),
             activation: Silu,
             gate: Sigmoid,
-            bias: zeros,
+            draw: by_fan_out,
         };
         x = gate.add(b, &next(), x)?;
         let narrow = Conv2d::new(inner, self.stage.to, 1);

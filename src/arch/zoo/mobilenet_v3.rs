@@ -2,8 +2,8 @@
 
 use super::Options;
 use super::blocks::{
-    ConvNorm, Norm, SqueezeExcitation, add_linear, keeps_shape, make_divisible, pool_to_vector,
-    same, zeros,
+    ConvNorm, Norm, SqueezeExcitation, add_linear, by_fan_out, keeps_shape, make_divisible,
+    pool_to_vector, same,
 };
 use super::mobilenet_v2::adjusted;
 use crate::arch::Activation::{Hardsigmoid, Hardswish, Relu};
@@ -120,7 +120,7 @@ fn block(
             squeeze: make_divisible((inner / 4) as f64, 8),
             activation: Relu,
             gate: Hardsigmoid,
-            bias: zeros,
+            draw: by_fan_out,
         };
         x = gate.add(b, &next(), x)?;
     }

@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::blocks::{
-    ConvNorm, Norm, SqueezeExcitation, add_linear, keeps_shape, pool_to_vector, same,
+    ConvNorm, Norm, SqueezeExcitation, add_linear, by_fan_out, keeps_shape, pool_to_vector, same,
 };
 use crate::arch::{Activation, Arch, ArchError, Builder, Conv2d, Draw, NodeId, Op, Scheme};
 
@@ -131,7 +131,10 @@ impl Block {
                 squeeze: self.from / 4,
                 activation: Activation::Relu,
                 gate: Activation::Sigmoid,
-                bias: Scheme::torch_default_bias,
+                draw: |shape| Draw {
+                    bias: Scheme::torch_default(shape),
+                    ..by_fan_out(shape)
+                },
             };
             x = gate.add(b, &at("se"), x)?;
         }

@@ -54,7 +54,11 @@ pub(super) fn network(stored: &StoredGraph) -> anyhow::Result<Option<Arch>> {
     }
     let parameters = stored.parameters();
     let classes = parameters.last().and_then(|p| p.shape.first());
-    let options = zoo::Options::for_images(*classes.unwrap_or(&1000), stored.input_size[1]);
+    // The reference's networks are in training mode.
+    let options = zoo::Options {
+        auxiliary: true,
+        ..zoo::Options::for_images(*classes.unwrap_or(&1000), stored.input_size[1])
+    };
     if let Some(args) = &stored.net_args {
         let plan = args.plan().map_err(anyhow::Error::msg)?;
         return Ok(Some(plan.build(&stored.arch, &options)?));

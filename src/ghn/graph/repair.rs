@@ -44,6 +44,20 @@ fn swap_into_flow(sketch: &mut Sketch, i: usize, o: usize) {
     }
 }
 
+/// A last layer without bias: its product was dropped for want of a module, and left the weight without
+/// any neighbour. It belongs behind everything else.
+pub(super) fn last_weight(sketch: &mut Sketch) {
+    let is_alone = |i: usize| sketch.predecessors[i].is_empty() && sketch.successors[i].is_empty();
+    let weight = (0..sketch.len()).find(|i| sketch.name(*i).ends_with(".weight") && is_alone(*i));
+    let Some(weight) = weight else { return };
+    let ends: Vec<usize> = (0..sketch.len())
+        .filter(|i| *i != weight && sketch.successors[*i].is_empty())
+        .collect();
+    for end in ends {
+        sketch.connect(end, weight);
+    }
+}
+
 /// Step 4. Only the softmax feeds an attention's output projection: values reach it through the
 /// softmax, not beside it.
 pub(super) fn softmax(sketch: &mut Sketch) {

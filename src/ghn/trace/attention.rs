@@ -100,11 +100,15 @@ impl Recorder {
                 let table = self.parameters(arch, node).first().copied().flatten();
                 self.windowed(partition, table, x)
             }
-            // Of Swin v2 the reference makes a graph with a cycle and no order, which no GHN can
-            // read. Ours has the nodes of Swin's attention: factors of the scores and the small
-            // network of the biases are left out, and keep their initialisation, as Swin's biases
-            // do. See also `patch_merging` in `graph/repair.rs`.
+            // Swin v2's own record leads to no graph, see `graph.rs`: without the factors and the
+            // biases' small network it is Swin's.
             AttentionKind::Cosine(partition) => self.windowed(partition, None, x),
+            // MaxViT's record has other views than Swin's between the same products and sums; no
+            // view becomes a node.
+            AttentionKind::MultiAxis(partition) => {
+                let table = self.parameters(arch, node).first().copied().flatten();
+                self.windowed(partition, table, x)
+            }
         }
     }
 

@@ -60,6 +60,7 @@ multiversion! {
             Activation::Sigmoid => replace(x, sigmoid::<FMA>),
             Activation::Hardsigmoid => replace(x, hardsigmoid::<FMA>),
             Activation::Hardswish => replace(x, |x| x * hardsigmoid::<FMA>(x)),
+            Activation::Tanh => replace(x, tanh::<FMA>),
         }
     }
 }
@@ -97,6 +98,10 @@ multiversion! {
             Activation::Hardswish => scale(g, x, |x| {
                 fma::<FMA>(SIXTH * x, inside(x, -3.0, 3.0), hardsigmoid::<FMA>(x))
             }),
+            Activation::Tanh => scale(g, x, |x| {
+                let y = tanh::<FMA>(x);
+                fma::<FMA>(-y, y, 1.0)
+            }),
         }
     }
 }
@@ -126,6 +131,11 @@ fn inside(x: f32, floor: f32, ceiling: f32) -> f32 {
 #[inline(always)]
 fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
+}
+
+#[inline(always)]
+fn tanh<const FMA: bool>(x: f32) -> f32 {
+    fma::<FMA>(2.0, sigmoid::<FMA>(2.0 * x), -1.0)
 }
 
 #[inline(always)]
@@ -212,10 +222,11 @@ mod tests {
             Activation::Sigmoid => (sigmoid, sigmoid * (1.0 - sigmoid)),
             Activation::Hardsigmoid => (hard, hard_slope),
             Activation::Hardswish => (x * hard, hard + x * hard_slope),
+            Activation::Tanh => (x.tanh(), 1.0 - x.tanh().powi(2)),
         }
     }
 
-    const ALL: [Activation; 7] = [
+    const ALL: [Activation; 8] = [
         Activation::Relu,
         Activation::Relu6,
         Activation::Gelu,
@@ -223,6 +234,7 @@ mod tests {
         Activation::Sigmoid,
         Activation::Hardsigmoid,
         Activation::Hardswish,
+        Activation::Tanh,
     ];
 
     #[test]
@@ -261,7 +273,11 @@ mod tests {
             forward(activation, &x, &mut y);
             assert!(y[..4].iter().all(|y| y.is_finite()), "{activation:?}");
             assert!(y[4].is_nan(), "{activation:?}");
-            assert!(y[1].abs() < 1e-12, "{activation:?}");
+            let floor = match activation {
+                Activation::Tanh => -1.0,
+                _ => 0.0,
+            };
+            assert!((y[1] - floor).abs() < 1e-12, "{activation:?}");
         }
         let mut y = [9.0; 3];
         forward(Activation::Relu, &[-0.0, f32::NEG_INFINITY, 1e30], &mut y);

@@ -10,6 +10,8 @@ use crate::nn::network::{Buffer, TensorIndex, Tensors};
 /// Softmax attention over `[sequences, tokens, 3 C]`, all tokens of a sequence with each other.
 pub struct Attention {
     core: attention::Attention,
+    /// What products are multiplied by.
+    constant: f32,
     terms: Terms,
     /// Offset of every pair of tokens, `[tokens, tokens]`; empty if there are no biases.
     offsets: Vec<usize>,
@@ -41,7 +43,9 @@ impl Attention {
     pub fn new(attention: &arch::Attention, shape: Shape, tensor: Option<TensorIndex>) -> Self {
         let [_, tokens] = shape.sequences().unwrap_or_default();
         let (terms, likeness) = match (attention.kind, tensor) {
-            (AttentionKind::Windowed(_), Some(t)) => (Terms::Biases(t), Likeness::Product),
+            (AttentionKind::Windowed(_) | AttentionKind::MultiAxis(_), Some(t)) => {
+                (Terms::Biases(t), Likeness::Product)
+            }
             (AttentionKind::Cosine(_), Some(t)) => (Terms::Factors(t), Likeness::Cosine),
             _ => (Terms::None, Likeness::Product),
         };
@@ -53,6 +57,7 @@ impl Attention {
                 width: attention.head_channels(),
                 likeness,
             },
+            constant: 1.0 / (attention.scaling_channels() as f32).sqrt(),
             terms,
             offsets: attention
                 .offsets()
@@ -66,13 +71,12 @@ impl Attention {
 
     /// Takes over this batch's factors and biases.
     fn refresh(&mut self, tensors: &Tensors, second: Option<&&[f32]>) {
-        let constant = 1.0 / (self.core.width as f32).sqrt();
         self.factors = match self.terms {
             Terms::Factors(t) => {
                 let exponents = tensors.value(t).iter();
                 exponents.map(|e| e.exp().min(LARGEST_FACTOR)).collect()
             }
-            _ => vec![constant; self.core.heads],
+            _ => vec![self.constant; self.core.heads],
         };
         self.biases = match (self.terms, second) {
             (Terms::Biases(t), _) => tensors.value(t).to_vec(),

@@ -8,7 +8,7 @@ mod threads;
 use super::*;
 use crate::nn::kernel::testing::{assert_near, numbers};
 use nets::{
-    all_kinds, dense, identity_with_drop, mobile, residual, start, transformer_like,
+    all_kinds, dense, identity_with_drop, mobile, multi_axis, residual, start, transformer_like,
     vision_transformer, windows,
 };
 
@@ -20,7 +20,7 @@ fn batch(arch: &Arch, batch: usize) -> (Vec<f32>, Vec<u32>) {
 }
 
 /// Small networks that hold every op between them.
-fn small_networks() -> [Arch; 7] {
+fn small_networks() -> [Arch; 8] {
     [
         all_kinds(),
         transformer_like(),
@@ -29,6 +29,7 @@ fn small_networks() -> [Arch; 7] {
         mobile(),
         vision_transformer(),
         windows(),
+        multi_axis(),
     ]
 }
 

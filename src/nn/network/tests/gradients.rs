@@ -85,6 +85,11 @@ fn gradients_of_a_vision_transformer_are_slopes_of_the_loss() {
 }
 
 #[test]
+fn gradients_of_attention_along_two_axes_are_slopes_of_the_loss() {
+    check(&multi_axis());
+}
+
+#[test]
 fn gradients_of_attention_within_windows_are_slopes_of_the_loss() {
     check(&windows());
 }

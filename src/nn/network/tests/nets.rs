@@ -188,6 +188,36 @@ pub fn windows() -> Arch {
     b.finish()
 }
 
+/// Attention within neighbouring and within far pixels, scaled by all channels; the hyperbolic tangent.
+pub fn multi_axis() -> Arch {
+    let mut b = Builder::new("multi-axis", Shape::image(3, 4, 6), 4);
+    let x = b.input();
+    let x = conv(&mut b, "stem", Conv2d::new(3, 8, 1), x);
+    let mut x = b.apply("to grid", Op::ToGrid, &[x]).unwrap();
+    for (path, partition) in [
+        ("near", Partition::blocks([4, 6], 2, Shift::None)),
+        ("far", Partition::strided([4, 6], 2)),
+    ] {
+        let input = b.apply("cut", Op::Partition(partition), &[x]).unwrap();
+        let core = b.attention(path, attention(AttentionKind::MultiAxis(partition)));
+        let qkv = linear(&mut b, &format!("{path}.qkv"), 8, 24, input);
+        x = b.call(core, qkv).unwrap();
+        let drop = Op::StochasticDepth { p: 0.2 };
+        x = b.apply(path, drop, &[x]).unwrap();
+        x = b.apply("add", Op::Add, &[input, x]).unwrap();
+        x = b.apply("join", Op::Reassemble(partition), &[x]).unwrap();
+    }
+    let x = b.apply("to image", Op::ToImage, &[x]).unwrap();
+    let x = b.apply("mean", Op::AdaptiveAvgPool([1, 1]), &[x]).unwrap();
+    let x = b.apply("flatten", Op::Flatten, &[x]).unwrap();
+    let norm = b.layer_norm("norm", 8, 1e-5);
+    let x = b.call(norm, x).unwrap();
+    let x = linear(&mut b, "hidden", 8, 8, x);
+    let x = activate(&mut b, Activation::Tanh, x);
+    linear(&mut b, "head", 8, 4, x);
+    b.finish()
+}
+
 /// Two heads of four channels.
 const fn attention(kind: AttentionKind) -> Attention {
     Attention {
