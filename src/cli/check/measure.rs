@@ -38,6 +38,11 @@ impl Worst {
         }
     }
 
+    /// Whether the worst quantity is within what is allowed for it.
+    pub fn passes(&self) -> bool {
+        self.worst.as_ref().is_some_and(|w| w.share() <= 1.0)
+    }
+
     /// The case: passed if the worst quantity is within what is allowed for it.
     pub fn into_case(self, name: &str) -> Case {
         let Some(worst) = self.worst else {

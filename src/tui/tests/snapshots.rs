@@ -130,7 +130,9 @@ fn overlays() {
 #[test]
 fn an_image_too_small_for_the_network() {
     let mut harness = Harness::ready(SETTING);
-    harness.press("down down down down down down down down down down down i");
+    harness.press("/");
+    harness.type_text("convnext_tiny");
+    harness.press("enter down i");
     harness.press("backspace backspace");
     harness.type_text("4");
     harness.press("enter");
