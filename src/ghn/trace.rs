@@ -194,12 +194,11 @@ impl Recorder {
             Op::StochasticDepth { .. } | Op::Dropout { .. } | Op::Input => x.function,
             Op::ToTokens => self.tokens(x),
             Op::ClassToken { .. } => self.class_token(arch, node, x),
-            Op::Zeros => None,
+            // Written as a product with zero.
+            Op::Zeros => self.push("MulBackward0", vec![x.function, None]),
             Op::Pixels { .. } => (0..4).fold(x.function, |f, _| self.view("SliceBackward0", f)),
-            Op::FromTokens(_) => {
-                channels_last = true;
-                self.from_tokens(x)
-            }
+            // Sums of tokens lie in memory as their first term does: that of the image before.
+            Op::FromTokens(_) => self.from_tokens(x),
             Op::PositionEmbedding { .. } | Op::PositionMap { .. } => {
                 self.position_embedding(arch, node, x)
             }
