@@ -60,9 +60,9 @@ pub fn build(name: &str, options: &Options) -> Result<Arch, ArchError> {
     if options.auxiliary {
         let first = auxiliary(&mut b, "aux1", options.classes, read[0])?;
         let second = auxiliary(&mut b, "aux2", options.classes, read[1])?;
-        // torchvision returns the second before the first.
-        b.auxiliary(second);
+        // As torchvision 0.15 returns them, which the reference graphs are from; now it is the reverse.
         b.auxiliary(first);
+        b.auxiliary(second);
     }
     let x = pool_to_vector(&mut b, "avgpool", x)?;
     let x = b.apply("dropout", Op::Dropout { p: DROPOUT }, &[x])?;
