@@ -7,6 +7,7 @@
 mod attention;
 mod builder;
 mod cost;
+pub mod deepnets;
 mod error;
 mod graph;
 mod op;
@@ -26,3 +27,15 @@ pub use scheme::Scheme;
 pub use shape::Shape;
 pub use tree::{ModuleTree, TreeRow};
 pub use window::{Deal, Offsets, Partition, Shift};
+
+/// Builds the network called `name`: one of the zoo's or of [`deepnets`].
+///
+/// # Errors
+/// As [`zoo::build`] and [`deepnets::build`].
+pub fn build(name: &str, options: &zoo::Options) -> Result<Arch, ArchError> {
+    if deepnets::is_name(name) {
+        deepnets::build(name, options)
+    } else {
+        zoo::build(name, options)
+    }
+}

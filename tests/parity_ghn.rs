@@ -48,14 +48,17 @@ fn graphs_from_stored_autograd_records_are_the_stored_graphs() {
     }
 }
 
-/// The zoo's networks among the stored ones, with the options that each tag stands for.
-fn zoo_network(stored: &StoredGraph) -> Option<Arch> {
+/// The networks that we can build among the stored ones, with the options that each tag stands for.
+fn network(stored: &StoredGraph) -> Option<Arch> {
     let classes = stored.parameters().last()?.shape[0];
     // The stored networks are in training mode.
     let options = zoo::Options {
         auxiliary: true,
         ..zoo::Options::for_images(classes, stored.input_size[1])
     };
+    if let Some(args) = &stored.net_args {
+        return Some(args.plan().unwrap().build(&stored.arch, &options).unwrap());
+    }
     zoo::names()
         .any(|n| n == stored.arch)
         .then(|| zoo::build(&stored.arch, &options).unwrap())
@@ -79,11 +82,11 @@ fn without_work_in_place(mut trace: Trace) -> Trace {
 }
 
 #[test]
-fn traces_of_the_zoo_are_what_autograd_recorded() {
+fn traces_are_what_autograd_recorded() {
     let mut compared = 0;
     for path in files("graphs") {
         let stored = StoredGraph::read(&path).unwrap();
-        let Some(arch) = zoo_network(&stored) else {
+        let Some(arch) = network(&stored) else {
             continue;
         };
         let parameters = Parameter::list(&arch);

@@ -18,6 +18,9 @@ pub enum AttentionKind {
     /// `nn.MultiheadAttention`: all tokens of a sample; scores are `q k / sqrt(d)` with `d` channels
     /// of a head.
     Multihead,
+    /// The same sum from a single projection without bias, as DeepNets-1M and many others write it:
+    /// PyTorch records other views.
+    Fused,
     /// Swin: within windows; a learnt bias for every offset is added, and tokens of different
     /// regions are kept apart.
     Windowed(Partition),
@@ -49,7 +52,7 @@ impl Attention {
     #[must_use]
     pub const fn partition(&self) -> Option<Partition> {
         match self.kind {
-            AttentionKind::Multihead => None,
+            AttentionKind::Multihead | AttentionKind::Fused => None,
             AttentionKind::Windowed(p) | AttentionKind::Cosine(p) | AttentionKind::MultiAxis(p) => {
                 Some(p)
             }

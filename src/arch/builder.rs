@@ -191,9 +191,40 @@ impl Builder {
         )
     }
 
+    /// Registers a learnt vector for every pixel of an image; the tensor is `PATH.weight`,
+    /// `[1, C, H, W]`.
+    pub fn position_map(&mut self, path: &str, channels: usize, side: [usize; 2]) -> ModuleId {
+        self.register(
+            path,
+            Op::PositionMap { channels, side },
+            &[(
+                "weight",
+                vec![1, channels, side[0], side[1]],
+                TensorRole::PositionEmbedding,
+                Scheme::Normal { std: 1.0 },
+            )],
+        )
+    }
+
     /// Registers a batch norm with torch's defaults (eps 1e-5, momentum 0.1).
     pub fn batch_norm(&mut self, path: &str, channels: usize) -> ModuleId {
         self.batch_norm_with(path, channels, 1e-5, 0.1)
+    }
+
+    /// Registers a batch norm that keeps no running statistics (DeepNets-1M).
+    pub fn untracked_batch_norm(&mut self, path: &str, channels: usize) -> ModuleId {
+        use TensorRole::{NormBias, NormWeight};
+        let op = Op::BatchNorm {
+            channels,
+            eps: 1e-5,
+            momentum: 0.1,
+            tracked: false,
+        };
+        let tensors = [
+            ("weight", vec![channels], NormWeight, Scheme::ONES),
+            ("bias", vec![channels], NormBias, Scheme::ZEROS),
+        ];
+        self.register(path, op, &tensors)
     }
 
     /// Registers a batch norm; `momentum` is the weight of the new value in the running statistics.
@@ -209,6 +240,7 @@ impl Builder {
             channels,
             eps,
             momentum,
+            tracked: true,
         };
         let per_channel = vec![channels];
         self.register(

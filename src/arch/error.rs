@@ -20,6 +20,8 @@ pub enum ArchError {
         input: Shape,
         reason: String,
     },
+    #[error("{arch}: nothing leads from the images to the classifier")]
+    Disconnected { arch: String },
     #[error("{arch}: {what} must be {allowed}, not {got}")]
     BadOption {
         arch: String,

@@ -187,6 +187,9 @@ pub enum Op {
         eps: f64,
         /// Weight of the new value in the running statistics.
         momentum: f64,
+        /// Whether there are running statistics; without them every batch has its own, in
+        /// inference, too.
+        tracked: bool,
     },
     /// Layer normalisation over the channels at each position.
     LayerNorm {
@@ -199,7 +202,10 @@ pub enum Op {
     /// Average over windows chosen such that the output is `[height, width]`.
     AdaptiveAvgPool([usize; 2]),
     /// Average over all positions of an image: a vector.
-    Mean,
+    Mean {
+        /// Whether the original lays the pixels in a row first, which PyTorch records.
+        flattened: bool,
+    },
     /// Image to grid, `[C, H, W]` to `[H, W, C]`; nothing moves in a channels-last executor.
     ToGrid,
     /// Grid to image.
@@ -208,11 +214,18 @@ pub enum Op {
     Flatten,
     /// Sum of two equal shapes.
     Add,
-    /// The first input times the second, which has the same channels in a single position
-    /// (squeeze and excitation).
+    /// The first input times the second, which has the same channels in a single position, as an
+    /// image or as a vector (squeeze and excitation).
     Gate,
     /// The channels of all inputs side by side, at the same positions.
     Concat,
+    /// Zeros in the shape of its input, which counts for nothing else.
+    Zeros,
+    /// Every `step`-th row and column from `start` on.
+    Pixels {
+        start: usize,
+        step: usize,
+    },
     /// One of `of` equal parts of the channels, counted from 0.
     Chunk {
         index: usize,
@@ -246,6 +259,13 @@ pub enum Op {
         tokens: usize,
         channels: usize,
     },
+    /// A learnt vector for every pixel of an image (DeepNets-1M).
+    PositionMap {
+        channels: usize,
+        side: [usize; 2],
+    },
+    /// Tokens to an image of this height and width, row by row.
+    FromTokens([usize; 2]),
     /// The first token alone, as a vector.
     FirstToken,
     /// A linear layer of an attention that differs from an ordinary one.
@@ -276,12 +296,14 @@ impl Op {
             Self::Activation(a) => a.word(),
             Self::MaxPool(_) => "max pool",
             Self::AvgPool(_) | Self::AdaptiveAvgPool(_) => "avg pool",
-            Self::Mean => "mean",
+            Self::Mean { .. } => "mean",
             Self::ToGrid | Self::ToImage => "permute",
             Self::Flatten => "flatten",
             Self::Add => "add",
             Self::Gate => "gate",
             Self::Concat => "concat",
+            Self::Zeros => "zeros",
+            Self::Pixels { .. } => "pixels",
             Self::Chunk { .. } => "chunk",
             Self::Shuffle { .. } => "shuffle",
             Self::LayerScale { .. } => "layer scale",
@@ -289,7 +311,8 @@ impl Op {
             Self::Dropout { .. } => "dropout",
             Self::ToTokens => "tokens",
             Self::ClassToken { .. } => "class token",
-            Self::PositionEmbedding { .. } => "position embedding",
+            Self::PositionEmbedding { .. } | Self::PositionMap { .. } => "position embedding",
+            Self::FromTokens(_) => "image",
             Self::FirstToken => "first token",
             Self::Projection(..) => "linear",
             Self::Attention(_) => "attention",
@@ -343,6 +366,8 @@ impl Op {
             }
             Self::AdaptiveAvgPool(out) => format!("{} to {}", self.word(), by(*out)),
             Self::Chunk { index, of } => format!("{} {} of {of}", self.word(), index + 1),
+            Self::Pixels { start, step: 1 } => format!("{} from {start}", self.word()),
+            Self::Pixels { start, step } => format!("{} from {start}/{step}", self.word()),
             Self::Attention(a) => format!("{} {} heads", self.word(), a.heads),
             Self::Partition(p) => {
                 let shifted = if p.is_shifted() { " shifted" } else { "" };
@@ -392,9 +417,39 @@ impl Op {
             Self::LayerNorm { channels, .. } | Self::LayerScale { channels } => {
                 expect_channels(channels, inputs[0])
             }
-            Self::Activation(_) | Self::StochasticDepth { .. } | Self::Dropout { .. } => {
-                Ok(inputs[0])
+            Self::Activation(_)
+            | Self::StochasticDepth { .. }
+            | Self::Dropout { .. }
+            | Self::Zeros => Ok(inputs[0]),
+            Self::Pixels { start, step } => {
+                let [h, w] = image_side(inputs[0])?;
+                if h <= start || w <= start || step == 0 {
+                    return Err(format!("{h}x{w} pixels end before number {start}"));
+                }
+                let count = |length: usize| (length - start).div_ceil(step);
+                Ok(Shape::image(inputs[0].channels(), count(h), count(w)))
             }
+            Self::PositionMap {
+                channels,
+                side: [h, w],
+            } => {
+                if inputs[0] == Shape::image(channels, h, w) {
+                    Ok(inputs[0])
+                } else {
+                    Err(format!(
+                        "there are vectors for an image of {channels}x{h}x{w}"
+                    ))
+                }
+            }
+            Self::FromTokens([h, w]) => match inputs[0] {
+                Shape::Tokens { tokens, channels } if tokens == h * w => {
+                    Ok(Shape::image(channels, h, w))
+                }
+                _ => Err(format!(
+                    "they are not the {} tokens of {h}x{w} pixels",
+                    h * w
+                )),
+            },
             Self::MaxPool(p) | Self::AvgPool(p) => {
                 let [h, w] = image_side(inputs[0])?;
                 Ok(Shape::image(
@@ -407,7 +462,7 @@ impl Op {
                 image_side(inputs[0])?;
                 Ok(Shape::image(inputs[0].channels(), h, w))
             }
-            Self::Mean => {
+            Self::Mean { .. } => {
                 image_side(inputs[0])?;
                 Ok(Shape::Vector {
                     channels: inputs[0].channels(),
@@ -441,7 +496,10 @@ impl Op {
             }
             Self::Gate => {
                 image_side(inputs[0])?;
-                if inputs[1] == Shape::image(inputs[0].channels(), 1, 1) {
+                let channels = inputs[0].channels();
+                if inputs[1] == Shape::image(channels, 1, 1)
+                    || inputs[1] == (Shape::Vector { channels })
+                {
                     Ok(inputs[0])
                 } else {
                     Err(format!("the gate has shape {}", inputs[1]))

@@ -84,11 +84,12 @@ const fn class_of(op: &Op, on_image: bool) -> &'static str {
         Op::LayerScale { .. } => "CNBlock",
         Op::ClassToken { .. } => "VisionTransformer",
         Op::PositionEmbedding { .. } => "Encoder",
+        Op::PositionMap { .. } => "PosEnc",
         Op::Projection(Projection::MultiheadIn, _) => "MultiheadAttention",
         Op::Projection(Projection::MultiheadOut, _) => "NonDynamicallyQuantizableLinear",
         Op::Projection(Projection::Keyless, _) => "Linear",
         Op::Attention(a) => match a.kind {
-            AttentionKind::Multihead => "Module",
+            AttentionKind::Multihead | AttentionKind::Fused => "Module",
             AttentionKind::Windowed(_) => "ShiftedWindowAttention",
             AttentionKind::Cosine(_) => "ShiftedWindowAttentionV2",
             AttentionKind::MultiAxis(_) => "RelativePositionalMultiHeadAttention",

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::graph::{Graph, Node, Role};
 use super::{Function, Parameter, Trace};
+use crate::arch::deepnets::NetworkArgs;
 use crate::nn::Tensor;
 
 /// Why a reference file cannot be read.
@@ -42,6 +43,8 @@ pub struct StoredGraph {
     pub col_dist_sum: Vec<u64>,
     #[serde(default)]
     pub row_count: Vec<usize>,
+    /// What a DeepNets-1M network is made of.
+    pub net_args: Option<NetworkArgs>,
     autograd: StoredTrace,
     params: Vec<StoredParameter>,
 }

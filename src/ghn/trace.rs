@@ -142,7 +142,13 @@ impl Recorder {
             Op::MaxPool(p) => self.pool("MaxPool2DWithIndicesBackward0", x, p.kernel),
             Op::AvgPool(p) => self.pool("AvgPool2DBackward0", x, p.kernel),
             Op::AdaptiveAvgPool(side) => self.adaptive_pool(*side, x),
-            Op::Mean => self.view("MeanBackward1", x.function),
+            Op::Mean { flattened } => {
+                let mut pixels = x.function;
+                if *flattened {
+                    pixels = self.view("ReshapeAliasBackward0", pixels);
+                }
+                self.view("MeanBackward1", pixels)
+            }
             Op::ToGrid => {
                 channels_last = x.channels_last;
                 self.view("PermuteBackward0", x.function)
@@ -159,7 +165,12 @@ impl Recorder {
                 let terms = inputs.iter().map(|v| v.function).collect();
                 self.push("AddBackward0", terms)
             }
-            // torchvision writes the gate first.
+            // DeepNets-1M writes the gate last, as a vector that becomes an image.
+            Op::Gate if matches!(inputs[1].shape, Shape::Vector { .. }) => {
+                let gate = self.view("ViewBackward0", inputs[1].function);
+                self.push("MulBackward0", vec![x.function, gate])
+            }
+            // torchvision writes it first.
             Op::Gate => {
                 let factors = inputs.iter().rev().map(|v| v.function).collect();
                 self.push("MulBackward0", factors)
@@ -183,7 +194,14 @@ impl Recorder {
             Op::StochasticDepth { .. } | Op::Dropout { .. } | Op::Input => x.function,
             Op::ToTokens => self.tokens(x),
             Op::ClassToken { .. } => self.class_token(arch, node, x),
-            Op::PositionEmbedding { .. } => self.position_embedding(arch, node, x),
+            // Written as a product with zero.
+            Op::Zeros => self.push("MulBackward0", vec![x.function, None]),
+            Op::Pixels { .. } => (0..4).fold(x.function, |f, _| self.view("SliceBackward0", f)),
+            // Sums of tokens lie in memory as their first term does: that of the image before.
+            Op::FromTokens(_) => self.from_tokens(x),
+            Op::PositionEmbedding { .. } | Op::PositionMap { .. } => {
+                self.position_embedding(arch, node, x)
+            }
             Op::FirstToken => self.first_token(x),
             Op::Projection(projection, _) => self.projection(arch, node, *projection, x),
             Op::Attention(a) => self.attention(arch, node, a.kind, x),

@@ -17,6 +17,7 @@ pub mod offsets;
 pub mod pool;
 pub mod rearrange;
 pub mod tokens;
+pub mod zeros;
 
 use super::cuda;
 use super::error::NnError;

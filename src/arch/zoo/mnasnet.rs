@@ -66,7 +66,7 @@ pub fn build(name: &str, options: &Options) -> Result<Arch, ArchError> {
     }
     let last = Conv2d::new(b.shape(x).channels(), LAST_CHANNELS, 1);
     x = conv_norm_relu(&mut b, "layers", 14, last, x)?;
-    x = b.apply("", Op::Mean, &[x])?;
+    x = b.apply("", Op::Mean { flattened: false }, &[x])?;
     x = b.apply("classifier.0", Op::Dropout { p: DROPOUT }, &[x])?;
     // By the fan-out, for a sigmoid.
     let bound = (3.0 / options.classes as f64).sqrt();

@@ -49,7 +49,7 @@ pub fn build(name: &str, options: &Options) -> Result<Arch, ArchError> {
     }
     let conv = Conv2d::new(b.shape(x).channels(), last, 1);
     x = Branch::new("conv5").conv_relu(&mut b, conv, x)?;
-    x = b.apply("", Op::Mean, &[x])?;
+    x = b.apply("", Op::Mean { flattened: false }, &[x])?;
     add_default_linear(&mut b, "fc", options.classes, x)?;
     Ok(b.finish())
 }

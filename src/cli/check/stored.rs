@@ -52,9 +52,6 @@ pub(super) fn network(stored: &StoredGraph) -> anyhow::Result<Option<Arch>> {
     if stored.arch == tiny::NAME {
         return Ok(Some(tiny::build()?));
     }
-    if !zoo::names().any(|n| n == stored.arch) {
-        return Ok(None);
-    }
     let parameters = stored.parameters();
     let classes = parameters.last().and_then(|p| p.shape.first());
     // The reference's networks are in training mode.
@@ -62,5 +59,12 @@ pub(super) fn network(stored: &StoredGraph) -> anyhow::Result<Option<Arch>> {
         auxiliary: true,
         ..zoo::Options::for_images(*classes.unwrap_or(&1000), stored.input_size[1])
     };
+    if let Some(args) = &stored.net_args {
+        let plan = args.plan().map_err(anyhow::Error::msg)?;
+        return Ok(Some(plan.build(&stored.arch, &options)?));
+    }
+    if !zoo::names().any(|n| n == stored.arch) {
+        return Ok(None);
+    }
     Ok(Some(zoo::build(&stored.arch, &options)?))
 }

@@ -7,6 +7,13 @@ use crate::arch::{Arch, AttentionKind, Node, Partition, Projection};
 /// memory is not contiguous.
 const COPIED: [&str; 3] = ["ExpandBackward0", "CloneBackward0", "UnsafeViewBackward0"];
 const VIEWED: [&str; 2] = ["ExpandBackward0", "ReshapeAliasBackward0"];
+/// The heads' results side by side.
+const HEADS_TOGETHER: [&str; 4] = [
+    "UnsafeViewBackward0",
+    "TransposeBackward0",
+    "CloneBackward0",
+    "UnsafeViewBackward0",
+];
 
 impl Recorder {
     /// Functions of one input, one after the other.
@@ -32,6 +39,10 @@ impl Recorder {
     ) -> Option<usize> {
         let places = self.parameters(arch, node).first().copied().flatten();
         self.push("AddBackward0", vec![x.function, places])
+    }
+
+    pub(super) fn from_tokens(&mut self, x: Value) -> Option<usize> {
+        self.chain(&["PermuteBackward0", "ViewBackward0"], x.function)
     }
 
     pub(super) fn first_token(&mut self, x: Value) -> Option<usize> {
@@ -84,6 +95,7 @@ impl Recorder {
     ) -> Option<usize> {
         match kind {
             AttentionKind::Multihead => self.multihead(x),
+            AttentionKind::Fused => self.fused(x),
             AttentionKind::Windowed(partition) => {
                 let table = self.parameters(arch, node).first().copied().flatten();
                 self.windowed(partition, table, x)
@@ -128,6 +140,26 @@ impl Recorder {
         self.chain(&heads_together, sum)
     }
 
+    fn fused(&mut self, x: Value) -> Option<usize> {
+        let apart = [
+            "ReshapeAliasBackward0",
+            "PermuteBackward0",
+            "UnbindBackward0",
+        ];
+        let thirds = self.chain(&apart, x.function);
+        let q = self.chain(&COPIED, thirds);
+        let k = self.view("TransposeBackward0", thirds);
+        let k = self.chain(&COPIED, k);
+        let scores = self.push("BmmBackward0", vec![q, k]);
+        let scores = self.view("UnsafeViewBackward0", scores);
+        let scores = self.push("MulBackward0", vec![scores, None]);
+        let weights = self.view("SoftmaxBackward0", scores);
+        let weights = self.chain(&VIEWED, weights);
+        let v = self.chain(&COPIED, thirds);
+        let sum = self.push("BmmBackward0", vec![weights, v]);
+        self.chain(&HEADS_TOGETHER, sum)
+    }
+
     /// Attention within windows, with the table of biases if there is one.
     fn windowed(&mut self, partition: Partition, table: Option<usize>, x: Value) -> Option<usize> {
         let thirds = self.chain(&["ReshapeAliasBackward0", "PermuteBackward0"], x.function);
@@ -160,13 +192,7 @@ impl Recorder {
         let v = self.view("SelectBackward0", thirds);
         let v = self.chain(&COPIED, v);
         let sum = self.push("BmmBackward0", vec![weights, v]);
-        let heads_together = [
-            "UnsafeViewBackward0",
-            "TransposeBackward0",
-            "CloneBackward0",
-            "UnsafeViewBackward0",
-        ];
-        self.chain(&heads_together, sum)
+        self.chain(&HEADS_TOGETHER, sum)
     }
 
     pub(super) fn partition(&mut self, partition: Partition, x: Value) -> Option<usize> {

@@ -12,11 +12,13 @@ use crate::nn::network::{Buffer, Mode, TensorIndex};
 /// `f(norm(x) + residual)`: the second input is the residual if there is one.
 pub struct BatchNorm {
     pub path: String,
-    /// First of weight, bias, running mean, running variance, batch counter.
+    /// First of weight, bias and, if tracked, running mean, running variance, batch counter.
     pub tensors: TensorIndex,
     pub channels: usize,
     pub eps: f64,
     pub momentum: f64,
+    /// Whether there are running statistics.
+    pub tracked: bool,
     /// With a residual, only one that clamps.
     pub activation: Option<Activation>,
     /// What the last batch was normalised with.
@@ -44,7 +46,7 @@ impl BatchNorm {
     /// The batch's moments, or the running ones.
     fn moments(&self, cx: &mut Context<'_>, x: &[f32]) -> Result<Moments, NnError> {
         let (mean, var) = (self.tensors + 2, self.tensors + 3);
-        if cx.mode == Mode::Eval {
+        if cx.mode == Mode::Eval && self.tracked {
             let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
             return Ok(Moments {
                 mean: wide(cx.tensors.value(mean)),
@@ -58,7 +60,7 @@ impl BatchNorm {
             });
         }
         let moments = batch_norm::moments(x, self.channels);
-        if cx.mode == Mode::Train {
+        if cx.mode == Mode::Train && self.tracked {
             // torch keeps the unbiased variance.
             let unbiased = count as f64 / (count - 1) as f64;
             self.follow(cx.tensors.value_mut(mean), &moments.mean, 1.0);

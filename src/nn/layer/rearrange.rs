@@ -1,4 +1,4 @@
-//! Moves of pixels and tokens: into windows and back, patches side by side, one token alone.
+//! Moves of pixels and tokens: into windows and back, patches side by side, some pixels or one token alone.
 
 use super::{Context, InputGradients, Keeps, Kept, Layer};
 use crate::arch::Partition;
@@ -58,6 +58,14 @@ impl Rearrange {
         };
         let source = (0..4 * down * across).map(pixel).collect();
         Self::new(channels, source, height * width)
+    }
+
+    /// Every `step`-th row and column of an image of this size from `start` on.
+    pub fn pixels([height, width]: [usize; 2], start: usize, step: usize, channels: usize) -> Self {
+        let columns = || (start..width).step_by(step);
+        let rows = (start..height).step_by(step);
+        let source = rows.flat_map(|y| columns().map(move |x| Some(y * width + x)));
+        Self::new(channels, source.collect(), height * width)
     }
 
     /// The first of so many tokens.

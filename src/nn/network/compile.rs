@@ -27,6 +27,7 @@ use crate::nn::layer::offsets::OffsetCoordinates;
 use crate::nn::layer::pool::{AvgPool, MaxPool};
 use crate::nn::layer::rearrange::Rearrange;
 use crate::nn::layer::tokens::{ClassToken, PositionEmbedding};
+use crate::nn::layer::zeros::Zeros;
 
 /// Steps and the sizes of the activations between them.
 pub struct Compiled {
@@ -139,7 +140,9 @@ impl Compiler<'_> {
         let input = input.unwrap_or(node.shape);
         let channels = node.shape.channels();
         let layer: Box<dyn Layer> = match node.op {
-            Op::Input | Op::ToGrid | Op::ToImage | Op::ToTokens => return Ok(None),
+            Op::Input | Op::ToGrid | Op::ToImage | Op::ToTokens | Op::FromTokens(_) => {
+                return Ok(None);
+            }
             Op::StochasticDepth { p } | Op::Dropout { p } if p == 0.0 => return Ok(None),
             Op::Concat if node.inputs.len() == 1 => return Ok(None),
             Op::Flatten => match input {
@@ -174,7 +177,7 @@ impl Compiler<'_> {
                 ),
                 channels,
             }),
-            Op::Mean => Box::new(AvgPool {
+            Op::Mean { .. } => Box::new(AvgPool {
                 averages: Averages::adaptive(side(input), [1, 1]),
                 channels,
             }),
@@ -216,7 +219,11 @@ impl Compiler<'_> {
                 token: self.tensor(node),
                 tokens: input.positions(),
             }),
-            Op::PositionEmbedding { .. } => Box::new(PositionEmbedding {
+            Op::Zeros => Box::new(Zeros),
+            Op::Pixels { start, step } => {
+                Box::new(Rearrange::pixels(side(input), start, step, channels))
+            }
+            Op::PositionEmbedding { .. } | Op::PositionMap { .. } => Box::new(PositionEmbedding {
                 places: self.tensor(node),
             }),
             Op::FirstToken => Box::new(Rearrange::first_token(input.positions(), channels)),
@@ -282,6 +289,7 @@ impl Compiler<'_> {
             channels,
             eps,
             momentum,
+            tracked,
         } = node.op
         else {
             unreachable!("only called for batch norms");
@@ -292,6 +300,7 @@ impl Compiler<'_> {
             channels,
             eps,
             momentum,
+            tracked,
             activation,
             last: Normalised::default(),
         }

@@ -19,10 +19,17 @@ pub const fn is_depthwise(conv: &Conv2d) -> bool {
 }
 
 impl Packing {
-    /// How the weight of a module with this op lies in memory.
+    /// How the weight, or the position embedding, of a module with this op lies in memory.
     pub fn of_weight(op: &Op) -> Self {
-        let Op::Conv2d(conv) = op else {
-            return Self::Same;
+        let conv = match op {
+            Op::Conv2d(conv) => conv,
+            Op::PositionMap { channels, side } => {
+                return Self::ChannelsLast {
+                    inner: *channels,
+                    taps: side[0] * side[1],
+                };
+            }
+            _ => return Self::Same,
         };
         let taps = conv.kernel[0] * conv.kernel[1];
         if is_depthwise(conv) {

@@ -41,7 +41,8 @@ impl Tensors {
         let mut packings = vec![Packing::Same; arch.tensors().len()];
         for module in arch.modules() {
             for i in module.tensors.clone() {
-                if arch.tensors()[i].role == TensorRole::Weight {
+                let role = arch.tensors()[i].role;
+                if matches!(role, TensorRole::Weight | TensorRole::PositionEmbedding) {
                     packings[i] = Packing::of_weight(&module.op);
                 }
             }

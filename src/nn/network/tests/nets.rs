@@ -8,6 +8,8 @@ use crate::arch::{
 use crate::nn::kernel::testing::numbers;
 use crate::nn::state::{StateDict, Tensor};
 
+const MEAN: Op = Op::Mean { flattened: false };
+
 const DRAW: Draw = Draw {
     weight: Scheme::ONES,
     bias: Scheme::ZEROS,
@@ -299,8 +301,8 @@ pub fn dense() -> Arch {
     let max = b.apply("max", max, &[x]).unwrap();
     let avg = Op::AvgPool(Pool::new(3, 2, 1).without_padding());
     let avg = b.apply("avg", avg, &[x]).unwrap();
-    let max = b.apply("mean", Op::Mean, &[max]).unwrap();
-    let avg = b.apply("mean", Op::Mean, &[avg]).unwrap();
+    let max = b.apply("mean", MEAN, &[max]).unwrap();
+    let avg = b.apply("mean", MEAN, &[avg]).unwrap();
     let x = b.apply("cat", Op::Concat, &[max, avg]).unwrap();
     linear(&mut b, "fc", 40, 4, x);
     b.finish()
@@ -335,7 +337,7 @@ pub fn mobile() -> Arch {
     let x = b.apply("shuffle", Op::Shuffle { groups: 3 }, &[x]).unwrap();
     let x = activate(&mut b, Hardswish, x);
     let x = conv(&mut b, "last", Conv2d::new(12, 6, 1).groups(2), x);
-    let x = b.apply("mean", Op::Mean, &[x]).unwrap();
+    let x = b.apply("mean", MEAN, &[x]).unwrap();
     linear(&mut b, "fc", 6, 4, x);
     b.finish()
 }

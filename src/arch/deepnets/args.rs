@@ -1,0 +1,114 @@
+//! The form in which DeepNets-1M stores what a network is made of: the arguments of its `Network`.
+
+use serde::Deserialize;
+
+use super::network::{Norm, Plan, Preparation, StemKind};
+use super::{Gene, Genotype, Primitive};
+
+/// The arguments by their published names; what is left out has the published default.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NetworkArgs {
+    #[serde(rename = "C")]
+    channels: usize,
+    genotype: StoredGenotype,
+    n_cells: usize,
+    #[serde(default = "three")]
+    ks: usize,
+    #[serde(default)]
+    stem_type: usize,
+    #[serde(default)]
+    stem_pool: bool,
+    #[serde(default = "tracked")]
+    norm: Option<String>,
+    #[serde(default = "yes")]
+    preproc: bool,
+    #[serde(default = "two", rename = "C_mult")]
+    widening: usize,
+    #[serde(default = "one")]
+    fc_layers: usize,
+    #[serde(default)]
+    fc_dim: usize,
+    #[serde(default = "yes")]
+    glob_avg: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct StoredGenotype {
+    normal: Vec<(String, usize)>,
+    normal_concat: Vec<usize>,
+    reduce: Vec<(String, usize)>,
+    reduce_concat: Vec<usize>,
+}
+
+impl NetworkArgs {
+    /// The plan that they mean.
+    ///
+    /// # Errors
+    /// The word that is no op, or the argument that no network has.
+    pub fn plan(&self) -> Result<Plan, String> {
+        let genotype = Genotype {
+            normal: genes(&self.genotype.normal)?,
+            reduce: genes(&self.genotype.reduce)?,
+            normal_concat: self.genotype.normal_concat.clone(),
+            reduce_concat: self.genotype.reduce_concat.clone(),
+        };
+        Ok(Plan {
+            channels: self.channels,
+            genotype,
+            cells: self.n_cells,
+            stem_kernel: self.ks,
+            stem: match (self.stem_type, self.stem_pool) {
+                (0, false) => StemKind::Plain,
+                (0, true) => StemKind::Pooled,
+                (1, _) => StemKind::Deep,
+                (other, _) => return Err(format!("there is no stem of type {other}")),
+            },
+            norm: match self.norm.as_deref() {
+                None => Norm::None,
+                Some(norm) if norm.contains("track") => Norm::Tracked,
+                Some(_) => Norm::Batch,
+            },
+            preparation: if self.preproc {
+                Preparation::Pointwise
+            } else {
+                Preparation::None
+            },
+            widening: self.widening,
+            classifier_layers: self.fc_layers.max(1),
+            classifier_width: self.fc_dim,
+            averages: self.glob_avg,
+        })
+    }
+}
+
+fn genes(stored: &[(String, usize)]) -> Result<Vec<Gene>, String> {
+    let gene = |(i, (word, input)): (usize, &(String, usize))| {
+        let op = Primitive::from_word(word).ok_or(format!("there is no op \"{word}\""))?;
+        if *input < 2 + i / 2 {
+            Ok(Gene { op, input: *input })
+        } else {
+            Err(format!("op {i} reads {input}, which comes after it"))
+        }
+    };
+    stored.iter().enumerate().map(gene).collect()
+}
+
+fn tracked() -> Option<String> {
+    Some("bn-track".to_owned())
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn one() -> usize {
+    1
+}
+
+const fn two() -> usize {
+    2
+}
+
+const fn three() -> usize {
+    3
+}

@@ -1,0 +1,35 @@
+//! A part that is missing.
+
+use super::{Context, InputGradients, Keeps, Kept, Layer};
+use crate::nn::error::NnError;
+use crate::nn::network::Buffer;
+
+/// Zeros, whatever the input.
+pub struct Zeros;
+
+impl Layer for Zeros {
+    fn keeps(&self) -> Keeps {
+        Keeps::default()
+    }
+
+    fn forward(
+        &mut self,
+        _cx: &mut Context<'_>,
+        _inputs: &[&[f32]],
+        output: &mut [f32],
+    ) -> Result<(), NnError> {
+        output.fill(0.0);
+        Ok(())
+    }
+
+    fn backward(
+        &mut self,
+        cx: &mut Context<'_>,
+        _kept: Kept<'_>,
+        gradient: Buffer,
+        _wanted: &[bool],
+    ) -> InputGradients {
+        cx.pool.give(gradient);
+        vec![None]
+    }
+}
