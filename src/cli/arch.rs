@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Common;
-use crate::arch::{Arch, ArchError, zoo};
+use crate::arch::{self, Arch, ArchError, zoo};
 
 mod graph;
 mod list;
@@ -45,10 +45,10 @@ enum What {
     },
 }
 
-/// A network of the zoo, as an argument of any command.
+/// A network by its name, as an argument of any command.
 #[derive(Clone, Debug, Args)]
 pub struct Network {
-    /// torchvision's name, such as resnet50
+    /// torchvision's name, such as resnet50, or deepnets:SEED, deepnets/SPLIT:SEED
     arch: String,
     #[command(flatten)]
     shape: NetworkShape,
@@ -72,9 +72,9 @@ impl Network {
     /// Builds it.
     ///
     /// # Errors
-    /// [`ArchError`] for a name that the zoo does not know, or an impossible size.
+    /// [`ArchError`] for a name that is unknown, or an impossible size.
     pub fn build(&self) -> Result<Arch, ArchError> {
-        zoo::build(&self.arch, &self.shape.options())
+        arch::build(&self.arch, &self.shape.options())
     }
 
     /// Height and width of the images.

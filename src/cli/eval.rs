@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::Common;
 use super::runs::print;
-use crate::arch::zoo::{self, Options};
-use crate::arch::{Arch, TensorRole};
+use crate::arch::zoo::Options;
+use crate::arch::{self, Arch, TensorRole};
 use crate::data::{self, EvalLoader, Protocol, Split};
 use crate::init::{self, Classifier, Post, Source, Start};
 use crate::nn::{Mode, Network, StateDict};
@@ -88,7 +88,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let side = args
         .image
         .map_or_else(|| data.usual_side(), |side| side as usize);
-    let arch = zoo::build(&args.arch, &Options::for_images(data.classes.len(), side))?;
+    let arch = arch::build(&args.arch, &Options::for_images(data.classes.len(), side))?;
     let state = weights(&arch, &args.weights, common.seed)?;
     let statistics = match args.statistics {
         Statistics::Auto if saw_no_image(&arch, &state) => Statistics::Batch,

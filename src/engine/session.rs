@@ -8,7 +8,7 @@ use super::protocol::{
 };
 use super::rows;
 use super::server::Reply;
-use crate::arch::{Arch, ArchError, zoo};
+use crate::arch::{self, Arch, ArchError, zoo};
 use crate::ghn::{self, Ghn, GhnError, PredictOptions};
 use crate::init::{self, InitError, Post};
 use crate::nn::StateDict;
@@ -98,7 +98,7 @@ impl Session {
         reply: &mut Reply<'_>,
     ) -> Result<(), SessionError> {
         step(reply, "drawing a random start", 0)?;
-        let arch = zoo::build(
+        let arch = arch::build(
             &spec.name,
             &zoo::Options::for_images(spec.classes, spec.side),
         )?;

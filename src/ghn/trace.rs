@@ -198,7 +198,7 @@ impl Recorder {
             Op::Zeros => self.push("MulBackward0", vec![x.function, None]),
             Op::Pixels { .. } => (0..4).fold(x.function, |f, _| self.view("SliceBackward0", f)),
             // Sums of tokens lie in memory as their first term does: that of the image before.
-            Op::FromTokens(_) => self.from_tokens(x),
+            Op::FromTokens(_) => self.tokens_to_image(x),
             Op::PositionEmbedding { .. } | Op::PositionMap { .. } => {
                 self.position_embedding(arch, node, x)
             }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{InitError, random};
-use crate::arch::zoo::{self, Options};
-use crate::arch::{Arch, TensorRole, TensorSpec};
+use crate::arch::zoo::Options;
+use crate::arch::{self, Arch, TensorRole, TensorSpec};
 use crate::nn::files::read_state;
 use crate::nn::{Mismatch, StateDict, Tensor, Values};
 
@@ -64,7 +64,7 @@ pub fn state(
 /// # Errors
 /// [`InitError`] if there is no such architecture, or the tensors are of neither form.
 pub fn arch_of(name: &str, state: &StateDict, path: &Path) -> Result<Arch, InitError> {
-    let usual = zoo::build(name, &Options::default())?;
+    let usual = arch::build(name, &Options::default())?;
     let last = last_layer(&usual).first().and_then(|w| state.get(&w.name));
     let classes = last.and_then(|w| w.shape.first()).copied();
     let classes = classes.unwrap_or(usual.classes());
@@ -79,7 +79,7 @@ pub fn arch_of(name: &str, state: &StateDict, path: &Path) -> Result<Arch, InitE
         .flat_map(|auxiliary| [photographs, small].map(|form| Options { auxiliary, ..form }));
     for options in forms {
         // A class count that is out of bounds is the file's fault, and told as a wrong shape.
-        let arch = zoo::build(name, &options).unwrap_or_else(|_| usual.clone());
+        let arch = arch::build(name, &options).unwrap_or_else(|_| usual.clone());
         let mismatch = compare(state, &arch);
         if mismatch.is_empty() {
             return Ok(arch);

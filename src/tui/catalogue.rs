@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::arch::zoo::{self, Options};
-use crate::arch::{Arch, ModuleTree};
+use crate::arch::{self, Arch, ModuleTree};
 use crate::engine::protocol::ArchSpec;
 use crate::text::Shown;
 
@@ -24,7 +24,7 @@ impl ArchReport {
     /// The zoo's own message.
     pub fn build(spec: &ArchSpec) -> Result<Self, String> {
         let options = Options::for_images(spec.classes, spec.side);
-        let arch = zoo::build(&spec.name, &options).map_err(|error| error.to_string())?;
+        let arch = arch::build(&spec.name, &options).map_err(|error| error.to_string())?;
         let tree = ModuleTree::of(&arch);
         Ok(Self {
             params: tree.cost.params,

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::super::Common;
 use super::args::FinetuneArgs;
-use crate::arch::zoo::{self, Options};
+use crate::arch::{self, zoo::Options};
 use crate::data::{self, DataSet, Protocol};
 use crate::ghn::Ghn;
 use crate::init::post::PUBLISHED_BETA;
@@ -30,7 +30,7 @@ pub fn request(common: &Common, args: &FinetuneArgs, home: &Home) -> anyhow::Res
     let data = data::open(&args.data, &config.data).context("opening the data set")?;
     let recipe = recipe(args);
     let side = side(args, &recipe, &data);
-    let arch = zoo::build(&args.arch, &Options::for_images(data.classes.len(), side))?;
+    let arch = arch::build(&args.arch, &Options::for_images(data.classes.len(), side))?;
     let post = post(args, &start);
     if let Some(post) = &post {
         let first: FirstLayer = post.layer.parse()?;

@@ -4,8 +4,8 @@ use anyhow::Context as _;
 
 use super::ask::protocol;
 use super::console::Console;
-use crate::arch::Arch;
-use crate::arch::zoo::{self, Options};
+use crate::arch::zoo::Options;
+use crate::arch::{self, Arch};
 use crate::data::{self, DataSet, EvalLoader, Split, TrainLoader};
 use crate::init::{self, Post, Start};
 use crate::nn::{Device, Placement, Precision, StateDict};
@@ -94,7 +94,7 @@ fn prepare(dir: &RunDir, reporter: &mut dyn Reporter) -> anyhow::Result<Task> {
         request.classes
     );
     let options = Options::for_images(request.classes, request.side);
-    let arch = zoo::build(&request.arch, &options)?;
+    let arch = arch::build(&request.arch, &options)?;
     let checkpoints = dir.checkpoint();
     let resumes = Checkpoints::open(&checkpoints)?.path(Kind::Last).exists();
     let start = if resumes {

@@ -41,7 +41,7 @@ impl Recorder {
         self.push("AddBackward0", vec![x.function, places])
     }
 
-    pub(super) fn from_tokens(&mut self, x: Value) -> Option<usize> {
+    pub(super) fn tokens_to_image(&mut self, x: Value) -> Option<usize> {
         self.chain(&["PermuteBackward0", "ViewBackward0"], x.function)
     }
 

@@ -178,6 +178,9 @@ impl Layer for BatchNorm {
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        if !self.tracked {
+            return None;
+        }
         Some(Box::new(cuda::layer::batch_norm::BatchNorm {
             path: self.path.clone(),
             tensors: self.tensors,

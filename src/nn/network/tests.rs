@@ -9,8 +9,8 @@ use super::*;
 use crate::nn::kernel::testing::{assert_near, numbers};
 use crate::nn::state::Tensor;
 use nets::{
-    all_kinds, dense, identity_with_drop, mobile, multi_axis, residual, start, transformer_like,
-    vision_transformer, windows,
+    all_kinds, dense, identity_with_drop, mobile, moved_pixels, multi_axis, residual, start,
+    transformer_like, vision_transformer, windows,
 };
 
 /// Images and labels of a batch for an architecture.
@@ -21,7 +21,7 @@ fn batch(arch: &Arch, batch: usize) -> (Vec<f32>, Vec<u32>) {
 }
 
 /// Small networks that hold every op between them.
-fn small_networks() -> [Arch; 8] {
+fn small_networks() -> [Arch; 9] {
     [
         all_kinds(),
         transformer_like(),
@@ -31,6 +31,7 @@ fn small_networks() -> [Arch; 8] {
         vision_transformer(),
         windows(),
         multi_axis(),
+        moved_pixels(),
     ]
 }
 

@@ -189,7 +189,7 @@ impl Pass<'_> {
                 values.iter().sum::<f64>() / count as f64
             }),
             Op::AdaptiveAvgPool(output) => self.adaptive(node, output),
-            Op::Mean => self.adaptive(node, [1, 1]),
+            Op::Mean { .. } => self.adaptive(node, [1, 1]),
             Op::Add => self.pairs(node, |a, b| a + b),
             Op::Gate => self.gate(node),
             Op::Concat => self.concat(node),
@@ -224,6 +224,21 @@ impl Pass<'_> {
                 let input = self.input(node, 0).iter();
                 input.zip(places).map(|(x, p)| x + p).collect()
             }
+            Op::PositionMap { channels, .. } => {
+                let pixels = node.shape.positions();
+                let place = |i: usize| i % channels * pixels + i / channels % pixels;
+                let places = self.tensor(node, 0);
+                let input = self.input(node, 0).iter().enumerate();
+                input.map(|(i, x)| x + places[place(i)]).collect()
+            }
+            Op::Pixels { start, step } => {
+                let [height, width] = side(self.shape(node, 0));
+                let columns = || (start..width).step_by(step);
+                let rows = (start..height).step_by(step);
+                let source = rows.flat_map(|y| columns().map(move |x| Some(y * width + x)));
+                self.rows(node, &source.collect::<Vec<_>>())
+            }
+            Op::Zeros => vec![0.0; self.input(node, 0).len()],
             Op::FirstToken => {
                 let sample = self.shape(node, 0).len();
                 let samples = self.input(node, 0).chunks(sample);
@@ -251,6 +266,7 @@ impl Pass<'_> {
             Op::ToGrid
             | Op::ToImage
             | Op::ToTokens
+            | Op::FromTokens(_)
             | Op::StochasticDepth { .. }
             | Op::Dropout { .. } => self.input(node, 0).to_vec(),
         }

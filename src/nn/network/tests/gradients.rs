@@ -88,6 +88,11 @@ fn gradients_of_attention_along_two_axes_are_slopes_of_the_loss() {
 }
 
 #[test]
+fn gradients_of_pixels_that_move_are_slopes_of_the_loss() {
+    check(&moved_pixels());
+}
+
+#[test]
 fn gradients_of_attention_within_windows_are_slopes_of_the_loss() {
     check(&windows());
 }

@@ -342,6 +342,32 @@ pub fn mobile() -> Arch {
     b.finish()
 }
 
+/// What cells of DeepNets-1M have besides: a vector for every pixel, tokens that become an image again,
+/// images cut at a corner and thinned, a part that is missing.
+pub fn moved_pixels() -> Arch {
+    let mut b = Builder::new("moved pixels", Shape::image(3, 4, 6), 4);
+    let places = b.position_map("places", 8, [4, 6]);
+    let x = b.input();
+    let x = conv(&mut b, "stem", Conv2d::new(3, 8, 1), x);
+    let x = b.call(places, x).unwrap();
+    let corner = Op::Pixels { start: 1, step: 1 };
+    let x = b.apply("corner", corner, &[x]).unwrap();
+    let tokens = b.apply("tokens", Op::ToTokens, &[x]).unwrap();
+    let qkv = linear(&mut b, "qkv", 8, 24, tokens);
+    let core = Op::Attention(attention(AttentionKind::Fused));
+    let attended = b.apply("attention", core, &[qkv]).unwrap();
+    let sum = b.apply("add", Op::Add, &[tokens, attended]).unwrap();
+    let x = b.apply("image", Op::FromTokens([3, 5]), &[sum]).unwrap();
+    let missing = b.apply("missing", Op::Zeros, &[x]).unwrap();
+    let x = b.apply("cat", Op::Concat, &[x, missing]).unwrap();
+    let thinned = Op::Pixels { start: 0, step: 2 };
+    let x = b.apply("thinned", thinned, &[x]).unwrap();
+    let mean = Op::Mean { flattened: true };
+    let x = b.apply("mean", mean, &[x]).unwrap();
+    linear(&mut b, "fc", 16, 4, x);
+    b.finish()
+}
+
 /// Four channels of one pixel that are the logits, unless their sample is dropped.
 pub fn identity_with_drop(p: f64) -> Arch {
     let mut b = Builder::new("identity", Shape::image(4, 1, 1), 4);
