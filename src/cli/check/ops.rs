@@ -246,3 +246,15 @@ fn optimiser(arch: &Arch, kind: OptimiserKind, placement: Placement) -> anyhow::
     }
     Ok(worst)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_op_of_the_processor_agrees_with_its_plain_form() {
+        for case in cases(Placement::default()) {
+            assert!(case.ok, "{}: {}", case.name, case.note);
+        }
+    }
+}

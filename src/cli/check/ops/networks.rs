@@ -270,6 +270,19 @@ fn moves() -> Result<Vec<Small>, ArchError> {
         let y = b.call(module, x)?;
         b.apply("add", Op::Add, &[y, x])
     })?;
+    let pixels = around("pixels, zeros", [6, 5, 7], |b, x| {
+        let x = b.apply("op", Op::Pixels { start: 1, step: 2 }, &[x])?;
+        let zeros = b.apply("zeros", Op::Zeros, &[x])?;
+        b.apply("concat", Op::Concat, &[zeros, x])
+    })?;
+    let places = around("places of pixels", [6, 3, 5], |b, x| {
+        let module = b.position_map("op", 6, [3, 5]);
+        b.call(module, x)
+    })?;
+    let batch_statistics = around("batch norm, untracked", [6, 3, 5], |b, x| {
+        let module = b.untracked_batch_norm("op", 6);
+        b.call(module, x)
+    })?;
     let merge = around("merge patches", [6, 5, 3], |b, x| {
         let x = b.apply("grid", Op::ToGrid, &[x])?;
         let x = b.apply("op", Op::MergePatches, &[x])?;
@@ -286,7 +299,17 @@ fn moves() -> Result<Vec<Small>, ArchError> {
         let x = b.apply("tokens", Op::ToTokens, &[x])?;
         b.apply("op", Op::FirstToken, &[x])
     })?;
-    Ok(vec![gate, parts, branch, merge, tokens, first])
+    Ok(vec![
+        gate,
+        parts,
+        branch,
+        pixels,
+        places,
+        batch_statistics,
+        merge,
+        tokens,
+        first,
+    ])
 }
 
 fn attentions() -> Result<Vec<Small>, ArchError> {

@@ -170,7 +170,7 @@ impl Pass<'_> {
                 }
                 self.linear(node, l.out_features, Some(&bias))
             }
-            Op::BatchNorm { eps, .. } => self.batch_norm(node, eps),
+            Op::BatchNorm { eps, tracked, .. } => self.batch_norm(node, eps, tracked),
             Op::LayerNorm { eps, .. } => self.layer_norm(node, eps),
             Op::Activation(a) => self
                 .input(node, 0)
@@ -315,13 +315,13 @@ impl Pass<'_> {
         self.input(node, 0).chunks(inputs).flat_map(row).collect()
     }
 
-    fn batch_norm(&self, node: &Node, eps: f64) -> Vec<f64> {
+    fn batch_norm(&self, node: &Node, eps: f64, tracked: bool) -> Vec<f64> {
         let (x, channels) = (self.input(node, 0), node.shape.channels());
         let rows = (x.len() / channels) as f64;
         let column = |c: usize| x.iter().skip(c).step_by(channels);
         let moments = |c: usize| match self.statistics {
-            Statistics::Running => (self.tensor(node, 2)[c], self.tensor(node, 3)[c]),
-            Statistics::Batch => {
+            Statistics::Running if tracked => (self.tensor(node, 2)[c], self.tensor(node, 3)[c]),
+            _ => {
                 let mean = column(c).sum::<f64>() / rows;
                 let var = column(c).map(|v| (v - mean).powi(2)).sum::<f64>() / rows;
                 (mean, var)

@@ -5,6 +5,8 @@ use crate::arch::{Attention, AttentionKind, Node};
 
 /// What is taken off a score between regions, as Swin has it.
 const APART: f64 = 100.0;
+/// Least length that a vector is divided by: padding has keys of zeros.
+const SHORTEST: f64 = 1e-12;
 
 impl Pass<'_> {
     pub(super) fn attention(&self, node: &Node, attention: &Attention) -> Vec<f64> {
@@ -59,7 +61,8 @@ impl Pass<'_> {
         match attention.kind {
             AttentionKind::Cosine(_) => {
                 let factor = self.tensor(node, 0)[head].exp().min(100.0);
-                factor * dot(query, key) / (dot(query, query) * dot(key, key)).sqrt()
+                let length = |x: &[f64]| dot(x, x).sqrt().max(SHORTEST);
+                factor * dot(query, key) / (length(query) * length(key))
             }
             _ => dot(query, key) / (attention.scaling_channels() as f64).sqrt(),
         }
