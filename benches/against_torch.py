@@ -17,6 +17,10 @@ ROWS = [
     ("resnet50", 8, 224, 1000),
     ("convnext_tiny", 8, 224, 1000),
     ("convnext_tiny", 32, 64, 1000),
+    ("mobilenet_v2", 8, 224, 1000),
+    ("efficientnet_b0", 8, 224, 1000),
+    ("densenet121", 8, 224, 1000),
+    ("vit_b_16", 4, 224, 1000),
 ]
 MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(8 << 30),
