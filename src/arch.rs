@@ -10,6 +10,7 @@ mod cost;
 pub mod deepnets;
 mod error;
 mod graph;
+mod infer;
 mod op;
 mod scheme;
 mod shape;

@@ -16,7 +16,7 @@ use super::{Arch, ArchError};
 
 pub use args::NetworkArgs;
 pub use generate::Split;
-pub use genotype::{Gene, Genotype, Primitive};
+pub use genotype::{Cell, Gene, Genotype, Primitive};
 pub use network::{Norm, Plan, Preparation, StemKind};
 
 /// What names of this population begin with.

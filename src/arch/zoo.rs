@@ -1,7 +1,7 @@
 //! The zoo: torchvision's classifiers as builders over [`Arch`], one file per family.
 
 mod alexnet;
-mod blocks;
+pub(super) mod blocks;
 mod convnext;
 mod densenet;
 mod efficientnet;

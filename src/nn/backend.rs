@@ -45,7 +45,7 @@ pub trait Backend: Send {
 
     /// Puts gradients in place.
     #[cfg(test)]
-    fn set_gradients(&mut self, gradients: &StateDict);
+    fn set_gradients(&mut self, gradients: &StateDict) -> Result<(), NnError>;
 
     fn buffer_bytes(&self) -> usize;
 }

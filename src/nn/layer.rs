@@ -53,7 +53,10 @@ pub type InputGradients = Vec<Option<Buffer>>;
 
 /// One step of the tape. A layer may keep what it needs for its way back, such as a mask.
 pub trait Layer: Send {
-    fn keeps(&self) -> Keeps;
+    /// Nothing, unless a layer says otherwise.
+    fn keeps(&self) -> Keeps {
+        Keeps::default()
+    }
 
     /// Writes every value of `output`.
     ///

@@ -270,8 +270,8 @@ impl Network {
 
     /// Puts gradients in place, as if a training step had found them.
     #[cfg(test)]
-    pub fn set_gradients(&mut self, gradients: &StateDict) {
-        self.backend.set_gradients(gradients);
+    pub fn set_gradients(&mut self, gradients: &StateDict) -> Result<(), NnError> {
+        self.backend.set_gradients(gradients)
     }
 
     fn check_images(&self, images: &Images<'_>) -> Result<(), NnError> {

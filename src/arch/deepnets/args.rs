@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::network::{Norm, Plan, Preparation, StemKind};
-use super::{Gene, Genotype, Primitive};
+use super::{Cell, Gene, Genotype, Primitive};
 
 /// The arguments by their published names; what is left out has the published default.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,10 +47,14 @@ impl NetworkArgs {
     /// The word that is no op, or the argument that no network has.
     pub fn plan(&self) -> Result<Plan, String> {
         let genotype = Genotype {
-            normal: genes(&self.genotype.normal)?,
-            reduce: genes(&self.genotype.reduce)?,
-            normal_concat: self.genotype.normal_concat.clone(),
-            reduce_concat: self.genotype.reduce_concat.clone(),
+            normal: Cell {
+                genes: genes(&self.genotype.normal)?,
+                concat: self.genotype.normal_concat.clone(),
+            },
+            reduce: Cell {
+                genes: genes(&self.genotype.reduce)?,
+                concat: self.genotype.reduce_concat.clone(),
+            },
         };
         Ok(Plan {
             channels: self.channels,

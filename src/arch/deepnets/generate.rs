@@ -5,7 +5,7 @@ use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 
 use super::network::{Norm, Plan, Preparation, StemKind};
-use super::{Gene, Genotype, Primitive};
+use super::{Cell, Gene, Genotype, Primitive};
 use crate::arch::zoo::{Options, Stem};
 use crate::random::{Stream, stream};
 
@@ -198,10 +198,14 @@ fn genotype(
         .filter(|step| !drops_concat || *step == last || stream.random_bool(0.5))
         .collect();
     Genotype {
-        normal,
-        reduce,
-        normal_concat: concat.clone(),
-        reduce_concat: concat,
+        normal: Cell {
+            genes: normal,
+            concat: concat.clone(),
+        },
+        reduce: Cell {
+            genes: reduce,
+            concat,
+        },
     }
 }
 
@@ -223,7 +227,7 @@ fn genes(stream: &mut Stream, steps: usize, ops: usize) -> Vec<Gene> {
 
 /// Cells that gate what no convolution made, gate or convolve with a large kernel twice, or learn nothing.
 fn is_refused(genotype: &Genotype) -> bool {
-    let cells = [&genotype.normal, &genotype.reduce];
+    let cells = [&genotype.normal.genes, &genotype.reduce.genes];
     let any = |is: fn(Primitive) -> bool| cells.iter().any(|c| c.iter().any(|g| is(g.op)));
     let twice = |is: fn(Primitive) -> bool| {
         let more_than_one = |c: &&Vec<Gene>| c.iter().filter(|g| is(g.op)).count() > 1;

@@ -89,21 +89,28 @@ pub struct Gene {
     pub input: usize,
 }
 
-/// The ops of normal and of reduction cells, two a step.
+/// What a cell computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Two a step.
+    pub genes: Vec<Gene>,
+    /// The steps whose outputs are the cell's output, side by side; numbered from 2.
+    pub concat: Vec<usize>,
+}
+
+/// The two kinds of cell that a network is stacked of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genotype {
-    pub normal: Vec<Gene>,
-    pub reduce: Vec<Gene>,
-    /// The steps whose outputs are a normal cell's output, side by side; numbered from 2.
-    pub normal_concat: Vec<usize>,
-    pub reduce_concat: Vec<usize>,
+    pub normal: Cell,
+    /// Halves the image.
+    pub reduce: Cell,
 }
 
 impl Genotype {
     /// Whether any cell attends, which changes the stem and leaves reductions out.
     #[must_use]
     pub fn attends(&self) -> bool {
-        let mut genes = self.normal.iter().chain(&self.reduce);
+        let mut genes = self.normal.genes.iter().chain(&self.reduce.genes);
         genes.any(|g| g.op == Primitive::Attention)
     }
 
@@ -111,8 +118,8 @@ impl Genotype {
     #[must_use]
     pub fn darts() -> Self {
         use Primitive::{Dilated, MaxPool, Separable, Skip};
-        Self::four_steps(
-            [
+        Self {
+            normal: Cell::of([
                 (Separable(3), 0),
                 (Separable(3), 1),
                 (Separable(3), 0),
@@ -121,8 +128,8 @@ impl Genotype {
                 (Skip, 0),
                 (Skip, 0),
                 (Dilated(3), 2),
-            ],
-            [
+            ]),
+            reduce: Cell::of([
                 (MaxPool, 0),
                 (MaxPool, 1),
                 (Skip, 2),
@@ -131,16 +138,16 @@ impl Genotype {
                 (Skip, 2),
                 (Skip, 2),
                 (MaxPool, 1),
-            ],
-        )
+            ]),
+        }
     }
 
     /// P-DARTS (Chen et al. 2019), found on CIFAR-10.
     #[must_use]
     pub fn pdarts() -> Self {
         use Primitive::{AvgPool, Dilated, MaxPool, Separable, Skip};
-        Self::four_steps(
-            [
+        Self {
+            normal: Cell::of([
                 (Skip, 0),
                 (Dilated(3), 1),
                 (Skip, 0),
@@ -149,8 +156,8 @@ impl Genotype {
                 (Separable(3), 3),
                 (Separable(3), 0),
                 (Dilated(5), 4),
-            ],
-            [
+            ]),
+            reduce: Cell::of([
                 (AvgPool, 0),
                 (Separable(5), 1),
                 (Separable(3), 0),
@@ -159,29 +166,27 @@ impl Genotype {
                 (Dilated(3), 1),
                 (Dilated(3), 1),
                 (Dilated(5), 3),
-            ],
-        )
+            ]),
+        }
     }
 
     /// The vision transformer of DeepNets-1M's predefined split: attention alone.
     #[must_use]
     pub fn vit() -> Self {
         use Primitive::{Attention, AvgPool, None};
-        let genes = |ops: [(Primitive, usize); 2]| ops.map(Gene::from).to_vec();
         Self {
-            normal: genes([(None, 0), (Attention, 1)]),
-            reduce: genes([(None, 0), (AvgPool, 1)]),
-            normal_concat: vec![2],
-            reduce_concat: vec![2],
+            normal: Cell::of([(None, 0), (Attention, 1)]),
+            reduce: Cell::of([(None, 0), (AvgPool, 1)]),
         }
     }
+}
 
-    fn four_steps(normal: [(Primitive, usize); 8], reduce: [(Primitive, usize); 8]) -> Self {
+impl Cell {
+    /// A cell whose output is that of all its steps.
+    fn of<const N: usize>(genes: [(Primitive, usize); N]) -> Self {
         Self {
-            normal: normal.map(Gene::from).to_vec(),
-            reduce: reduce.map(Gene::from).to_vec(),
-            normal_concat: vec![2, 3, 4, 5],
-            reduce_concat: vec![2, 3, 4, 5],
+            genes: genes.map(Gene::from).to_vec(),
+            concat: (2..2 + N / 2).collect(),
         }
     }
 }

@@ -191,13 +191,16 @@ impl DeviceTensors {
         state: &StateDict,
         driver: &mut dyn Driver,
     ) -> Result<(), DeviceError> {
-        let mut block = vec![0.0; self.total];
-        for (name, tensor) in state.iter() {
-            if let Some((i, values)) = self.host.packed(name, tensor) {
-                block[self.range(i)].copy_from_slice(&values);
-            }
-        }
-        driver.upload(bytemuck::cast_slice(&block), self.moments[slot])
+        self.send_beside(state, self.moments[slot], driver)
+    }
+
+    #[cfg(test)]
+    pub fn load_gradients(
+        &self,
+        state: &StateDict,
+        driver: &mut dyn Driver,
+    ) -> Result<(), DeviceError> {
+        self.send_beside(state, self.gradients, driver)
     }
 
     /// The tables for the optimisers' kernels.
@@ -264,6 +267,22 @@ impl DeviceTensors {
             block: grid::BLOCK,
             arguments: &arguments,
         })
+    }
+
+    /// Fills a block beside parameters from tensors in PyTorch's layout; zeros where there is none.
+    fn send_beside(
+        &self,
+        state: &StateDict,
+        to: Address,
+        driver: &mut dyn Driver,
+    ) -> Result<(), DeviceError> {
+        let mut block = vec![0.0; self.total];
+        for (name, tensor) in state.iter() {
+            if let Some((i, values)) = self.host.packed(name, tensor) {
+                block[self.range(i)].copy_from_slice(&values);
+            }
+        }
+        driver.upload(bytemuck::cast_slice(&block), to)
     }
 
     fn fetch(&self, block: Address, driver: &mut dyn Driver) -> Result<Vec<f32>, DeviceError> {

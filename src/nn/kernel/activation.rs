@@ -226,22 +226,11 @@ mod tests {
         }
     }
 
-    const ALL: [Activation; 8] = [
-        Activation::Relu,
-        Activation::Relu6,
-        Activation::Gelu,
-        Activation::Silu,
-        Activation::Sigmoid,
-        Activation::Hardsigmoid,
-        Activation::Hardswish,
-        Activation::Tanh,
-    ];
-
     #[test]
     fn activations_and_their_derivatives_are_exact_to_five_digits_more_than_training_needs() {
         // No kink is among the points, and the series of the error function ends before 6.
         let x: Vec<f32> = (-540..=540).map(|i| (i as f32 + 0.5) / 90.0).collect();
-        for activation in ALL {
+        for activation in Activation::ALL {
             let x: Vec<f32> = match activation {
                 Activation::Gelu => x.iter().map(|x| x * 0.9).collect(),
                 _ => x.iter().map(|x| x * 1.5).collect(),
@@ -268,7 +257,7 @@ mod tests {
     #[test]
     fn extreme_values_stay_finite_and_nan_stays_nan() {
         let x = [-1e30, -40.0, 0.0, 1e30, f32::NAN];
-        for activation in ALL {
+        for activation in Activation::ALL {
             let mut y = [0.0; 5];
             forward(activation, &x, &mut y);
             assert!(y[..4].iter().all(|y| y.is_finite()), "{activation:?}");

@@ -1,6 +1,6 @@
 //! The sum of two branches.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
@@ -9,10 +9,6 @@ use crate::nn::network::Buffer;
 pub struct Add;
 
 impl Layer for Add {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,

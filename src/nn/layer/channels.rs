@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::channels;
@@ -34,10 +34,6 @@ impl Concat {
 }
 
 impl Layer for Concat {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,
@@ -86,10 +82,6 @@ pub struct Slice {
 }
 
 impl Layer for Slice {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,
@@ -130,10 +122,6 @@ pub struct Shuffle {
 }
 
 impl Layer for Shuffle {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::network::{Buffer, Mode};
@@ -26,10 +26,6 @@ impl Dropout {
 }
 
 impl Layer for Dropout {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         cx: &mut Context<'_>,

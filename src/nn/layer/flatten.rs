@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::network::Buffer;
@@ -15,10 +15,6 @@ pub struct FlattenImage {
 }
 
 impl Layer for FlattenImage {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,

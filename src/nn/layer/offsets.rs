@@ -1,6 +1,6 @@
 //! Coordinates of the offsets within a window: a source that no image reaches.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::arch::Offsets;
 use crate::nn::error::NnError;
 use crate::nn::network::Buffer;
@@ -9,10 +9,6 @@ use crate::nn::network::Buffer;
 pub struct OffsetCoordinates(pub Offsets);
 
 impl Layer for OffsetCoordinates {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,

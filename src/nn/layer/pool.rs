@@ -1,6 +1,6 @@
 //! Pooling layers.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::pool::{self, Averages};
@@ -15,10 +15,6 @@ pub struct MaxPool {
 }
 
 impl Layer for MaxPool {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,
@@ -65,10 +61,6 @@ pub struct AvgPool {
 }
 
 impl Layer for AvgPool {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,

@@ -1,6 +1,6 @@
 //! Moves of pixels and tokens: into windows and back, patches side by side, some pixels or one token alone.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::arch::Partition;
 use crate::nn::cuda;
 use crate::nn::error::NnError;
@@ -75,10 +75,6 @@ impl Rearrange {
 }
 
 impl Layer for Rearrange {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,

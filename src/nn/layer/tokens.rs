@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
@@ -17,10 +17,6 @@ pub struct ClassToken {
 }
 
 impl Layer for ClassToken {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         cx: &mut Context<'_>,
@@ -76,10 +72,6 @@ pub struct PositionEmbedding {
 }
 
 impl Layer for PositionEmbedding {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,6 +1,6 @@
 //! A part that is missing.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::error::NnError;
 use crate::nn::network::Buffer;
 
@@ -8,10 +8,6 @@ use crate::nn::network::Buffer;
 pub struct Zeros;
 
 impl Layer for Zeros {
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
-    }
-
     fn forward(
         &mut self,
         _cx: &mut Context<'_>,

@@ -177,12 +177,13 @@ impl Backend for Processor {
     }
 
     #[cfg(test)]
-    fn set_gradients(&mut self, gradients: &StateDict) {
+    fn set_gradients(&mut self, gradients: &StateDict) -> Result<(), NnError> {
         for (name, tensor) in gradients.iter() {
             if let Some((i, values)) = self.tensors.packed(name, tensor) {
                 self.tensors.grad_mut(i).copy_from_slice(&values);
             }
         }
+        Ok(())
     }
 
     fn buffer_bytes(&self) -> usize {

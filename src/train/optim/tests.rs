@@ -45,7 +45,7 @@ fn filled(value: impl Fn(f32) -> f32) -> StateDict {
 fn network() -> Network {
     let mut network = Network::new(&arch()).unwrap();
     network.load(&filled(|i| i / 100.0)).unwrap();
-    network.set_gradients(&filled(|i| i / 10.0 - 1.0));
+    network.set_gradients(&filled(|i| i / 10.0 - 1.0)).unwrap();
     network
 }
 
@@ -106,7 +106,9 @@ fn clipping_scales_all_gradients_alike_and_reports_the_norm_before() {
 #[test]
 fn a_gradient_that_is_no_number_is_reported_and_not_spread() {
     let mut network = network();
-    network.set_gradients(&filled(|i| if i == 0.0 { f32::NAN } else { i }));
+    network
+        .set_gradients(&filled(|i| if i == 0.0 { f32::NAN } else { i }))
+        .unwrap();
     assert!(network.clip_gradients(1.0).unwrap().is_nan());
     let gradients = all(&network.gradients().unwrap());
     assert_eq!(gradients.iter().filter(|g| g.is_nan()).count(), 1);

@@ -237,19 +237,10 @@ fn pools() -> Result<Vec<Small>, ArchError> {
 }
 
 fn activations() -> Result<Vec<Small>, ArchError> {
-    [
-        Activation::Relu,
-        Activation::Relu6,
-        Activation::Gelu,
-        Activation::Silu,
-        Activation::Sigmoid,
-        Activation::Hardsigmoid,
-        Activation::Hardswish,
-        Activation::Tanh,
-    ]
-    .into_iter()
-    .map(|a| simple(a.word(), [5, 3, 7], Op::Activation(a)))
-    .collect()
+    Activation::ALL
+        .into_iter()
+        .map(|a| simple(a.word(), [5, 3, 7], Op::Activation(a)))
+        .collect()
 }
 
 fn moves() -> Result<Vec<Small>, ArchError> {
