@@ -22,6 +22,6 @@ pub use device::{
 };
 pub use error::{Mismatch, NnError};
 pub use kernel::loss::predicted;
-pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput};
+pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime};
 pub use state::{StateDict, Tensor, Values};
 pub use update::{AdamWNumbers, SgdNumbers, Update};

@@ -40,5 +40,5 @@ pub use progress::{Best, EpochSums, LastMetrics, Progress};
 pub use recipe::Recipe;
 pub use reporter::{Command, EpochSummary, Reporter, UnknownCommand};
 pub use schedule::Cosine;
-pub use speed::{Speed, Work, speed};
+pub use speed::{Speed, Timing, Work, speed};
 pub use task::{End, Evaluation, Loaders, Outcome, Task, TestTime};

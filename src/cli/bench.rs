@@ -1,12 +1,14 @@
 //! `hyperscope bench`: how fast this build is, on this machine.
 
+mod ops;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Common;
 use super::arch::Network;
 use super::runs::print;
-use crate::train::{Speed, Work, speed};
+use crate::train::{Speed, Timing, Work, speed};
 
 #[derive(Debug, Args)]
 pub struct BenchArgs {
@@ -20,6 +22,20 @@ enum What {
     Train(NetworkArgs),
     /// Forward with running statistics
     Eval(NetworkArgs),
+    /// Where the time goes: forward and backward of every kind of step, with its operations a second
+    Ops(OpsArgs),
+}
+
+#[derive(Debug, Args)]
+struct OpsArgs {
+    #[command(flatten)]
+    network: NetworkArgs,
+    /// Every step on its own, in the order in which they run
+    #[arg(long)]
+    each: bool,
+    /// Inference instead of training
+    #[arg(long)]
+    eval: bool,
 }
 
 #[derive(Debug, Args)]
@@ -68,16 +84,26 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
     let (work, args) = match &args.what {
         What::Train(args) => (Work::Train, args),
         What::Eval(args) => (Work::Evaluate, args),
+        What::Ops(args) => {
+            let work = if args.eval {
+                Work::Evaluate
+            } else {
+                Work::Train
+            };
+            return ops::run(common, &args.network, work, args.each);
+        }
     };
     let arch = args.network.build()?;
     let placement = common.placement()?;
     let Speed {
         mut seconds,
         buffer_bytes,
+        ..
     } = speed(
         &arch,
         placement,
         work,
+        Timing::Whole,
         args.batch as usize,
         args.steps as usize,
     )?;

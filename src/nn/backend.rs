@@ -1,7 +1,7 @@
 //! What a network asks of the device that it runs on.
 
 use super::error::NnError;
-use super::network::{Images, Mode, StepOptions, StepOutput};
+use super::network::{Images, Mode, StepOptions, StepOutput, StepTime};
 use super::state::StateDict;
 use super::update::Update;
 
@@ -46,6 +46,12 @@ pub trait Backend: Send {
     /// Puts gradients in place.
     #[cfg(test)]
     fn set_gradients(&mut self, gradients: &StateDict) -> Result<(), NnError>;
+
+    /// See [`Network::step_times`](super::Network::step_times).
+    fn step_times(&self) -> Vec<StepTime>;
+
+    /// See [`Network::time_steps`](super::Network::time_steps).
+    fn time_steps(&mut self);
 
     fn buffer_bytes(&self) -> usize;
 }

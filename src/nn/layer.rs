@@ -21,7 +21,7 @@ pub mod zeros;
 
 use super::cuda;
 use super::error::NnError;
-use super::network::{Buffer, Mode, Pool, Regularisation, Tensors};
+use super::network::{Buffer, Clock, Mode, Pool, Regularisation, Tensors};
 
 /// What a layer works with besides its inputs.
 pub struct Context<'a> {
@@ -31,6 +31,7 @@ pub struct Context<'a> {
     pub regularisation: Regularisation,
     pub tensors: &'a mut Tensors,
     pub pool: &'a mut Pool,
+    pub clock: &'a mut Clock,
 }
 
 /// Which activations a layer reads again going backward.

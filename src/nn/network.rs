@@ -1,5 +1,6 @@
 //! The executor: an architecture with parameters, ready to run forward and backward.
 
+mod clock;
 mod compile;
 mod fuse;
 mod packing;
@@ -9,6 +10,7 @@ mod processor;
 mod tape;
 mod tensors;
 
+pub use clock::{Clock, StepTime};
 pub use plan::{Plan, Step, ValueId};
 pub use pool::{Buffer, Pool};
 pub use tape::Keep;
@@ -231,6 +233,19 @@ impl Network {
     #[must_use]
     pub fn buffer_bytes(&self) -> usize {
         self.backend.buffer_bytes()
+    }
+
+    /// What every step of the last pass took, in the order in which they run.
+    ///
+    /// On a device, steps are only timed after [`Network::time_steps`].
+    #[must_use]
+    pub fn step_times(&self) -> Vec<StepTime> {
+        self.backend.step_times()
+    }
+
+    /// Has every pass from now on time its steps. A device then waits after each, which slows it down.
+    pub fn time_steps(&mut self) {
+        self.backend.time_steps();
     }
 
     /// Logits of a batch, row-major `[batch, classes]`. In [`Mode::Train`] running statistics are

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Optimiser, OptimiserKind, OptimiserSettings, TrainError};
 use crate::arch::Arch;
 use crate::init;
-use crate::nn::{Images, Mode, Network, Placement, StepOptions};
+use crate::nn::{Images, Mode, Network, Placement, StepOptions, StepTime};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +16,21 @@ pub enum Work {
     Evaluate,
 }
 
+/// How finely it is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    Whole,
+    /// Every step of the network as well, which on a GPU slows the whole down.
+    EveryStep,
+}
+
 /// A measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Speed {
     /// Seconds of every step, the warm-up left out.
     pub seconds: Vec<f64>,
+    /// What every step of the network took: the shortest of all passes.
+    pub steps: Vec<StepTime>,
     /// Bytes of the executor's buffers for activations and their gradients.
     pub buffer_bytes: usize,
 }
@@ -39,6 +49,7 @@ pub fn speed(
     arch: &Arch,
     placement: Placement,
     work: Work,
+    timing: Timing,
     batch: usize,
     steps: usize,
 ) -> Result<Speed, TrainError> {
@@ -50,6 +61,9 @@ pub fn speed(
     network
         .load(&init::random::state(arch, SEED))
         .map_err(failed)?;
+    if timing == Timing::EveryStep {
+        network.time_steps();
+    }
     let settings = OptimiserSettings::of(OptimiserKind::Sgd, 0.0);
     let mut optimiser = Optimiser::new(&settings, &mut network).map_err(failed)?;
     // Neither constant nor random: the same on every machine, with a mean near zero.
@@ -62,6 +76,7 @@ pub fn speed(
         batch,
     };
     let mut seconds = Vec::with_capacity(steps);
+    let mut step_times: Vec<StepTime> = Vec::new();
     for step in 0..WARM_UP + steps {
         let begun = Instant::now();
         match work {
@@ -77,12 +92,25 @@ pub fn speed(
         }
         if step >= WARM_UP {
             seconds.push(begun.elapsed().as_secs_f64());
+            keep_shortest(&mut step_times, network.step_times());
         }
     }
     Ok(Speed {
         seconds,
+        steps: step_times,
         buffer_bytes: network.buffer_bytes(),
     })
+}
+
+fn keep_shortest(shortest: &mut Vec<StepTime>, times: Vec<StepTime>) {
+    if shortest.is_empty() {
+        *shortest = times;
+        return;
+    }
+    for (best, time) in shortest.iter_mut().zip(times) {
+        best.forward = best.forward.min(time.forward);
+        best.backward = best.backward.min(time.backward);
+    }
 }
 
 #[cfg(test)]
@@ -94,9 +122,14 @@ mod tests {
     fn every_step_is_timed() {
         let arch = zoo::build("resnet18", &Options::for_images(10, 32)).unwrap();
         for work in [Work::Train, Work::Evaluate] {
-            let speed = speed(&arch, Placement::default(), work, 2, 3).unwrap();
+            let speed = speed(&arch, Placement::default(), work, Timing::EveryStep, 2, 3).unwrap();
             assert_eq!(speed.seconds.len(), 3);
             assert!(speed.seconds.iter().all(|s| *s > 0.0) && speed.buffer_bytes > 0);
+            let macs: u64 = speed.steps.iter().map(|s| s.macs).sum();
+            assert_eq!(macs, arch.macs());
+            let all = |f: fn(&StepTime) -> f64| speed.steps.iter().map(f).sum::<f64>();
+            assert!(all(|s| s.forward) > 0.0);
+            assert_eq!(all(|s| s.backward) > 0.0, work == Work::Train);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Two things answer: a GPU through NVIDIA's libraries, and in tests a processor that runs the same
 //! kernels. Everything runs in the order of the calls; a call may return before the work is done, and
-//! only [`Driver::download`] waits.
+//! only [`Driver::download`] and [`Driver::wait`] wait.
 
 use super::argument::Argument;
 use crate::nn::device::{DeviceError, Precision};
@@ -33,6 +33,9 @@ pub trait Driver: Send {
 
     /// `from` may be used again when this returns.
     fn upload(&mut self, from: &[u8], to: Address) -> Result<(), DeviceError>;
+
+    /// Waits for all work so far.
+    fn wait(&mut self) -> Result<(), DeviceError>;
 
     /// Waits for all work before it.
     fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError>;

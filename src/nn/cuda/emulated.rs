@@ -152,6 +152,10 @@ impl Driver for Emulated {
         Ok(())
     }
 
+    fn wait(&mut self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
     fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
         assert!(self.noted.is_none(), "downloaded while recording");
         self.check_guards();

@@ -13,7 +13,8 @@ use crate::nn::backend::Backend;
 use crate::nn::device::{DeviceError, Precision};
 use crate::nn::error::NnError;
 use crate::nn::network::{
-    Images, Keep, Mode, Plan, Regularisation, Step, StepOptions, StepOutput, TensorIndex,
+    Clock, Images, Keep, Mode, Plan, Regularisation, Step, StepOptions, StepOutput, StepTime,
+    TensorIndex,
 };
 use crate::nn::state::StateDict;
 use crate::nn::update::Update;
@@ -40,6 +41,8 @@ struct Core {
     tensors: DeviceTensors,
     memory: Memory,
     driver: Box<dyn Driver>,
+    /// Set if steps are to be timed; then none is recorded.
+    clock: Option<Clock>,
 }
 
 impl Core {
@@ -53,6 +56,7 @@ impl Core {
             tensors: &self.tensors,
             memory: &mut self.memory,
             driver: self.driver.as_mut(),
+            clock: self.clock.as_mut(),
             saved: Vec::new(),
             constants: &[],
         }
@@ -144,6 +148,7 @@ impl Executor {
                 tensors: DeviceTensors::new(arch, precision, driver.as_mut())?,
                 memory: Memory::default(),
                 driver,
+                clock: None,
             },
         })
     }
@@ -217,7 +222,7 @@ impl Executor {
             };
         }
         if self.steps.recording.is_none() {
-            if self.steps.done < STEPS_BEFORE {
+            if self.steps.done < STEPS_BEFORE || self.core.clock.is_some() {
                 self.steps.done += 1;
                 return self.run_step(batch, kind);
             }
@@ -480,6 +485,16 @@ impl Backend for Executor {
             .core
             .tensors
             .load_gradients(gradients, self.core.driver.as_mut())?)
+    }
+
+    fn step_times(&self) -> Vec<StepTime> {
+        let clock = self.core.clock.as_ref();
+        clock.map_or_else(Vec::new, |clock| clock.times(&self.plan))
+    }
+
+    fn time_steps(&mut self) {
+        self.steps = Steps::default();
+        self.core.clock = Some(Clock::default());
     }
 
     fn buffer_bytes(&self) -> usize {

@@ -148,6 +148,11 @@ impl Driver for Gpu {
         self.upload.send(from, to, self.stream)
     }
 
+    fn wait(&mut self) -> Result<(), DeviceError> {
+        // SAFETY: the stream lives as long as this driver.
+        unsafe { result::stream::synchronize(self.stream).doing("waiting for the GPU") }
+    }
+
     fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
         self.enter()?;
         // SAFETY: `to` outlives the copy, which is waited for.

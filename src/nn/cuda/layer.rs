@@ -26,7 +26,7 @@ use super::memory::{Buffer, Memory, View};
 use super::tensors::DeviceTensors;
 use crate::nn::device::{DeviceError, Precision};
 use crate::nn::error::NnError;
-use crate::nn::network::{Mode, TensorIndex};
+use crate::nn::network::{Clock, Mode, TensorIndex};
 
 /// What a layer works with besides its inputs.
 pub struct Context<'a> {
@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub tensors: &'a DeviceTensors,
     pub memory: &'a mut Memory,
     pub driver: &'a mut dyn Driver,
+    /// Set if every step is to be timed.
+    pub clock: Option<&'a mut Clock>,
     /// What the current step saved.
     pub saved: Vec<Buffer>,
     /// The current step's [`Layer::constants`], in their order.

@@ -34,6 +34,10 @@ impl Tape {
         };
         tape.values[0] = Some(images);
         let batch = cx.batch;
+        if let Some(clock) = &mut cx.clock {
+            cx.driver.wait()?;
+            clock.begin(plan.steps.len());
+        }
         for (i, (step, placed)) in plan.steps.iter().zip(layers).enumerate() {
             cx.batch = if step.once { 1 } else { batch };
             cx.step = i as u32;
@@ -53,6 +57,10 @@ impl Tape {
                 if keep == Keep::Nothing || !plan.lives.kept[*value] {
                     tape.release(*value, cx);
                 }
+            }
+            if let Some(clock) = &mut cx.clock {
+                cx.driver.wait()?;
+                clock.forward(i);
             }
         }
         cx.batch = batch;
@@ -74,6 +82,10 @@ impl Tape {
     ) -> Result<(), NnError> {
         let mut gradients: Vec<Option<Buffer>> = plan.lengths.iter().map(|_| None).collect();
         gradients[plan.output] = Some(gradient);
+        if let Some(clock) = &mut cx.clock {
+            cx.driver.wait()?;
+            clock.skip();
+        }
         let batch = cx.batch;
         for (i, (step, placed)) in plan.steps.iter().zip(layers).enumerate().rev() {
             cx.batch = if step.once { 1 } else { batch };
@@ -96,6 +108,10 @@ impl Tape {
             saved.into_iter().for_each(|b| cx.give(b));
             for value in &plan.lives.after_backward[i] {
                 self.release(*value, cx);
+            }
+            if let Some(clock) = &mut cx.clock {
+                cx.driver.wait()?;
+                clock.backward(i);
             }
         }
         cx.batch = batch;

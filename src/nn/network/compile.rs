@@ -4,7 +4,7 @@ use super::fuse::{self, Group, Part};
 use super::packing;
 use super::plan::{Step, ValueId};
 use super::tensors::TensorIndex;
-use crate::arch::{self, Activation, Arch, Linear, Node, NodeId, Op, Projection, Shape};
+use crate::arch::{self, Activation, Arch, Linear, Node, NodeId, Op, Projection, Shape, node_cost};
 use crate::nn::error::NnError;
 use crate::nn::kernel::conv::Conv;
 use crate::nn::kernel::pool::{Averages, MOST_TAPS, Padding};
@@ -90,13 +90,15 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// A step for one node, or several that run as one; the last one's output is the step's.
     fn push(
         &mut self,
         layer: Box<dyn Layer>,
         inputs: &[NodeId],
-        node: &Node,
+        members: &[&Node],
         parameters: bool,
     ) -> ValueId {
+        let (first, node) = (members[0], members[members.len() - 1]);
         let output = self.lengths.len();
         let inputs: Vec<ValueId> = inputs.iter().map(|i| self.values[i.0]).collect();
         let once = inputs.iter().all(|v| self.once[*v]);
@@ -105,6 +107,8 @@ impl Compiler<'_> {
         self.steps.push(Step {
             layer,
             name: name(node),
+            kind: kind(first),
+            macs: members.iter().map(|n| node_cost(self.arch, n).macs).sum(),
             inputs,
             output,
             has_parameters: parameters,
@@ -118,7 +122,7 @@ impl Compiler<'_> {
         let Some(layer) = self.layer(node, index)? else {
             return Ok(node.inputs.first().map_or(0, |i| self.values[i.0]));
         };
-        Ok(self.push(layer, &node.inputs, node, node.module.is_some()))
+        Ok(self.push(layer, &node.inputs, &[node], node.module.is_some()))
     }
 
     fn group(&mut self, group: &Group, end: usize) -> ValueId {
@@ -131,7 +135,9 @@ impl Compiler<'_> {
         let mut inputs = head.inputs.clone();
         inputs.extend(group.residual);
         let parameters = head.module.is_some();
-        self.push(layer, &inputs, node, parameters)
+        let nodes = group.members.iter().map(|m| self.arch.node(*m));
+        let nodes: Vec<&Node> = nodes.chain([node]).collect();
+        self.push(layer, &inputs, &nodes, parameters)
     }
 
     /// The layer of a node that runs on its own; none for the images and for nodes that move nothing.
@@ -368,6 +374,20 @@ fn name(node: &Node) -> String {
         return node.op.word().to_owned();
     }
     node.path.clone()
+}
+
+/// A node's work in words: its op, a convolution with its kernel.
+fn kind(node: &Node) -> String {
+    let Op::Conv2d(conv) = &node.op else {
+        return node.op.word().to_owned();
+    };
+    let word = match conv.groups {
+        1 => "conv",
+        _ if packing::is_depthwise(conv) => "depthwise",
+        _ => "grouped conv",
+    };
+    let [rows, cols] = conv.kernel;
+    format!("{word} {rows}x{cols}")
 }
 
 /// The name of a node's random stream: the path alone may be shared.

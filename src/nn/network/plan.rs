@@ -13,6 +13,10 @@ pub struct Step {
     pub layer: Box<dyn Layer>,
     /// The node's path, or its op where it has none.
     pub name: String,
+    /// The node's op in words, or that of the first of those that run as one: `conv 3x3`, `batch_norm`.
+    pub kind: String,
+    /// Multiply-accumulates for one image.
+    pub macs: u64,
     /// Usually one value or two, for a concatenation any number, for a constant none.
     pub inputs: Vec<ValueId>,
     pub output: ValueId,

@@ -1,5 +1,6 @@
 //! A network on the CPU.
 
+use super::clock::{Clock, StepTime};
 use super::plan::Plan;
 use super::pool::Pool;
 use super::tape::{Keep, Tape};
@@ -21,6 +22,7 @@ pub struct Processor {
     /// Per slot and parameter, in the parameters' order and layout.
     moments: Vec<Vec<Vec<f32>>>,
     pool: Pool,
+    clock: Clock,
     /// Samples of the last batch.
     batch: usize,
 }
@@ -37,6 +39,7 @@ impl Processor {
             arch: arch.clone(),
             moments: Vec::new(),
             pool: Pool::default(),
+            clock: Clock::default(),
             batch: 0,
         })
     }
@@ -57,6 +60,7 @@ impl Processor {
             regularisation,
             tensors: &mut self.tensors,
             pool: &mut self.pool,
+            clock: &mut self.clock,
         };
         (&mut self.plan, cx)
     }
@@ -185,6 +189,13 @@ impl Backend for Processor {
         }
         Ok(())
     }
+
+    fn step_times(&self) -> Vec<StepTime> {
+        self.clock.times(&self.plan)
+    }
+
+    /// They are always timed: looking at a clock costs nothing beside a step.
+    fn time_steps(&mut self) {}
 
     fn buffer_bytes(&self) -> usize {
         self.pool.bytes()

@@ -35,6 +35,7 @@ impl Tape {
         images.copy_from_slice(pixels);
         tape.values[0] = Some(images);
         let batch = cx.batch;
+        cx.clock.begin(plan.steps.len());
         for (i, step) in plan.steps.iter_mut().enumerate() {
             cx.batch = if step.once { 1 } else { batch };
             let mut output = cx.pool.take(plan.lengths[step.output] * cx.batch);
@@ -50,6 +51,7 @@ impl Tape {
                     tape.release(*value, cx.pool);
                 }
             }
+            cx.clock.forward(i);
         }
         cx.batch = batch;
         Ok(tape)
@@ -65,6 +67,7 @@ impl Tape {
     pub fn backward(&mut self, plan: &mut Plan, cx: &mut Context<'_>, gradient: Buffer) {
         let mut gradients: Vec<Option<Buffer>> = plan.lengths.iter().map(|_| None).collect();
         gradients[plan.output] = Some(gradient);
+        cx.clock.skip();
         let batch = cx.batch;
         for (i, step) in plan.steps.iter_mut().enumerate().rev() {
             cx.batch = if step.once { 1 } else { batch };
@@ -88,6 +91,7 @@ impl Tape {
             for value in &plan.lives.after_backward[i] {
                 self.release(*value, cx.pool);
             }
+            cx.clock.backward(i);
         }
         cx.batch = batch;
         for gradient in gradients.into_iter().flatten() {
