@@ -21,7 +21,9 @@ pub mod zeros;
 
 use super::cuda;
 use super::error::NnError;
+use super::kernel::moments::Moments;
 use super::network::{Buffer, Clock, Mode, Pool, Regularisation, Tensors};
+use crate::arch::Activation;
 
 /// What a layer works with besides its inputs.
 pub struct Context<'a> {
@@ -32,6 +34,10 @@ pub struct Context<'a> {
     pub tensors: &'a mut Tensors,
     pub pool: &'a mut Pool,
     pub clock: &'a mut Clock,
+    /// Of the first input's channels, if the step that wrote it measured them.
+    pub input_moments: Option<Moments>,
+    /// Of the output's channels, from a layer that measured them.
+    pub output_moments: Option<Moments>,
 }
 
 /// Which activations a layer reads again going backward.
@@ -52,6 +58,27 @@ pub struct Kept<'a> {
 /// Gradients of a layer's inputs in order, as far as they were wanted.
 pub type InputGradients = Vec<Option<Buffer>>;
 
+/// Whether a layer can run together with the one before or behind it in inference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joins {
+    /// Neither.
+    Nothing,
+    /// It computes sums, and can finish them as the layer behind would.
+    Sums,
+    /// All it does is finish the values of one input, to which it may add another.
+    Finish,
+}
+
+/// What a layer that joins as [`Joins::Finish`] makes of values `s`: `f(a s + b + residual)`.
+#[derive(Clone, Debug, Default)]
+pub struct Finish {
+    /// `a`, per channel.
+    pub factor: Option<Vec<f32>>,
+    /// `b`, per channel.
+    pub offset: Option<Vec<f32>>,
+    pub activation: Option<Activation>,
+}
+
 /// One step of the tape. A layer may keep what it needs for its way back, such as a mask.
 pub trait Layer: Send {
     /// Nothing, unless a layer says otherwise.
@@ -69,6 +96,33 @@ pub trait Layer: Send {
         inputs: &[&[f32]],
         output: &mut [f32],
     ) -> Result<(), NnError>;
+
+    /// See [`Joins`]: a layer with another answer than nothing has one of the next two methods as well.
+    fn joins(&self) -> Joins {
+        Joins::Nothing
+    }
+
+    /// Whether its two inputs may change places.
+    fn is_symmetric(&self) -> bool {
+        false
+    }
+
+    /// What this layer does in inference, for one that joins as [`Joins::Finish`].
+    fn finish(&self, _cx: &Context<'_>) -> Finish {
+        unreachable!("only asked of layers that finish")
+    }
+
+    /// [`Layer::forward`], finished, for one that joins as [`Joins::Sums`].
+    fn forward_finished(
+        &mut self,
+        _cx: &mut Context<'_>,
+        _inputs: &[&[f32]],
+        _finish: &Finish,
+        _residual: Option<&[f32]>,
+        _output: &mut [f32],
+    ) {
+        unreachable!("only asked of layers that compute sums")
+    }
 
     /// Adds the gradients of the layer's parameters to those in `cx` and returns those of the inputs
     /// that are `wanted`, a flag for each. The output's gradient is the layer's to reuse or give back.

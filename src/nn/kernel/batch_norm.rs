@@ -9,61 +9,10 @@ use rayon::prelude::*;
 
 use super::activation::{self, clamp};
 use super::conv::with_scratch;
+use super::epilogue::UNBOUNDED;
 use super::rows::rows_per_chunk;
 use super::simd::fma;
 use crate::arch::Activation;
-
-/// Mean and variance (divided by `M`) of every channel.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Moments {
-    pub mean: Vec<f64>,
-    pub var: Vec<f64>,
-}
-
-/// Moments of the columns of `[M, C]`.
-///
-/// Sums run over values less the first row, which keeps the variance exact where the mean is large; in
-/// 32 bits within a chunk, in 64 over the chunks.
-pub fn moments(x: &[f32], channels: usize) -> Moments {
-    let count = (x.len() / channels) as f64;
-    let shift = &x[..channels];
-    let chunk = rows_per_chunk(channels).min(256) * channels;
-    let parts: Vec<_> = x
-        .par_chunks(chunk)
-        .map(|x| {
-            let (mut sums, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
-            shifted_sums(x, shift, &mut sums, &mut squares);
-            (sums, squares)
-        })
-        .collect();
-    let (mut mean, mut var) = (vec![0.0; channels], vec![0.0; channels]);
-    for (sums, squares) in &parts {
-        for j in 0..channels {
-            mean[j] += f64::from(sums[j]);
-            var[j] += f64::from(squares[j]);
-        }
-    }
-    for j in 0..channels {
-        let offset = mean[j] / count;
-        var[j] = (var[j] / count - offset * offset).max(0.0);
-        mean[j] = offset + f64::from(shift[j]);
-    }
-    Moments { mean, var }
-}
-
-multiversion! {
-    fn shifted_sums<FMA>(x: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
-        let c = shift.len();
-        let (sums, squares) = (&mut sums[..c], &mut squares[..c]);
-        for row in x.chunks_exact(c) {
-            for j in 0..c {
-                let v = row[j] - shift[j];
-                sums[j] += v;
-                squares[j] = fma::<FMA>(v, v, squares[j]);
-            }
-        }
-    }
-}
 
 /// Factor and offset of every channel.
 #[derive(Clone, Debug, Default)]
@@ -71,9 +20,6 @@ pub struct Affine {
     pub factor: Vec<f32>,
     pub offset: Vec<f32>,
 }
-
-/// Bounds that leave every value as it is.
-const UNBOUNDED: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
 
 /// `y = a x + b`, plus the residual, then the activation, as far as they are there.
 pub fn apply(

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::epilogue::Epilogue;
 use super::im2col::{self, Columns};
 use super::matmul::{self, Blocks, Fill, View, ViewMut, cut, multiply};
 use super::rows;
@@ -26,6 +27,10 @@ pub struct Conv {
 
 /// Values of the patch matrix that one task holds at a time: 2 MiB, about what a core's cache takes.
 const TILE_VALUES: usize = 1 << 19;
+/// Values of an output that are finished at a time: 512 KiB; but not fewer rows than these, with which
+/// packing the weights would count.
+const FINISHED_VALUES: usize = 1 << 17;
+const FEW_ROWS: usize = 256;
 /// Weight gradients up to this many values are summed over parts of the batch; larger ones are cut
 /// into columns instead, because the parts would need too much memory.
 const SMALL_WEIGHT: usize = 1 << 18;
@@ -72,11 +77,11 @@ impl Conv {
         View::dense(&weight[group * o * k..(group + 1) * o * k], o, k)
     }
 
-    /// `y = conv(x)`: `x` is `[B, H, W, C]`, `y` is `[M, O]`.
-    pub fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    /// `y = conv(x)`, finished: `x` is `[B, H, W, C]`, `y` is `[M, O]`.
+    pub fn forward(&self, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
         match Winograd::of(self) {
-            Some(fast) => fast.forward(x, weight, bias, y),
-            None => self.forward_by_patches(x, weight, bias, y),
+            Some(fast) => fast.forward(x, weight, epilogue, y),
+            None => self.forward_by_patches(x, weight, epilogue, y),
         }
     }
 
@@ -85,7 +90,7 @@ impl Conv {
         &self,
         x: &[f32],
         weight: &[f32],
-        bias: Option<&[f32]>,
+        epilogue: &Epilogue<'_>,
         y: &mut [f32],
     ) {
         let o = self.out_channels;
@@ -95,11 +100,14 @@ impl Conv {
             blocks.cols = o;
         }
         matmul::for_each_block(y, [m, o], blocks, |r, c, mut out| {
-            self.forward_block(x, weight, r.clone(), c.clone(), &mut out);
-            if let Some(bias) = bias {
-                for i in 0..r.len() {
-                    rows::add(out.row(i), &bias[c.clone()]);
-                }
+            // Parts that stay in the cache until the epilogue.
+            let step = (FINISHED_VALUES / c.len()).max(FEW_ROWS);
+            for i in 0..r.len().div_ceil(step) {
+                let part = cut(r.len(), step, i);
+                let mut out = out.block(part.clone(), 0..c.len());
+                let rows = r.start + part.start..r.start + part.end;
+                self.forward_block(x, weight, rows.clone(), c.clone(), &mut out);
+                epilogue.apply(rows, c.clone(), o, &mut out);
             }
         });
     }
@@ -147,7 +155,7 @@ impl Conv {
                     out_channels: self.in_channels,
                     groups: self.groups,
                 };
-                reversed.forward(dy, &self.flipped(weight), None, dx);
+                reversed.forward(dy, &self.flipped(weight), &Epilogue::default(), dx);
             }
             None => self.scatter_input(dy, weight, dx),
         }

@@ -8,7 +8,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::conv::with_scratch;
-use super::matmul::cut;
+use super::epilogue::Epilogue;
+use super::matmul::{ViewMut, cut};
 use super::rows;
 use super::simd::fma;
 use super::window::Window;
@@ -24,16 +25,16 @@ const PARTS: usize = 16;
 /// Values of a band's input: 512 KiB, which a core's cache takes.
 const BAND_VALUES: usize = 1 << 17;
 
-/// `y = conv(x) + bias`; `x` is `[B, H, W, C]`, `y` likewise with the output's sides.
+/// `y = conv(x)`, finished; `x` is `[B, H, W, C]`, `y` likewise with the output's sides.
 pub fn forward(
     window: &Window,
     channels: usize,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
+    epilogue: &Epilogue<'_>,
     y: &mut [f32],
 ) {
-    Bands::forward(window, channels, x).convolve(weight, bias, y);
+    Bands::forward(window, channels, x).convolve(weight, epilogue, y);
 }
 
 /// `dx` from `dy`; overwrites `dx`.
@@ -50,7 +51,7 @@ pub fn backward_input(
         .flatten()
         .copied()
         .collect();
-    Bands::backward(window, channels, dy).convolve(&flipped, None, dx);
+    Bands::backward(window, channels, dy).convolve(&flipped, &Epilogue::default(), dx);
 }
 
 /// Adds the weight's gradient to `dw`, `[T, C]`.
@@ -185,19 +186,14 @@ impl<'a> Bands<'a> {
         self.span(1, self.output[1])
     }
 
-    /// `y = conv(x) + bias`, in parallel.
-    fn convolve(&self, weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    /// `y = conv(x)`, finished, in parallel.
+    fn convolve(&self, weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
         let line = self.output[1] * self.channels;
         let phases = self.phases();
         self.for_each_output(y, |band, y| {
             self.with_input(&band, |lines| {
                 for ((i, y), x) in band.lines.clone().zip(y.chunks_exact_mut(line)).zip(lines) {
-                    match bias {
-                        Some(bias) => y
-                            .chunks_exact_mut(self.channels)
-                            .for_each(|y| y.copy_from_slice(bias)),
-                        None => y.fill(0.0),
-                    }
+                    y.fill(0.0);
                     for (first, taps) in phases[i % self.spread[0]].iter().enumerate() {
                         let pixels = Pixels {
                             count: self.output[1]
@@ -212,6 +208,15 @@ impl<'a> Bands<'a> {
                     }
                 }
             });
+            let first = (band.sample * self.output[0] + band.lines.start) * self.output[1];
+            let pixels = y.len() / self.channels;
+            let mut y = ViewMut::dense(y, pixels, self.channels);
+            epilogue.apply(
+                first..first + pixels,
+                0..self.channels,
+                self.channels,
+                &mut y,
+            );
         });
     }
 

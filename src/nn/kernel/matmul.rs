@@ -102,20 +102,48 @@ impl<'a> ViewMut<'a> {
         }
     }
 
+    /// Number of rows.
+    #[inline(always)]
+    pub const fn height(&self) -> usize {
+        self.rows
+    }
+
     /// Some of the columns, for as long as the whole is not used.
     pub fn cols(&mut self, range: Range<usize>) -> ViewMut<'_> {
-        assert!(range.start <= range.end && range.end <= self.cols);
+        self.block(0..self.rows, range)
+    }
+
+    /// Some rows of some columns, for as long as the whole is not used.
+    ///
+    /// # Panics
+    /// If they are not there.
+    pub fn block(&mut self, rows: Range<usize>, cols: Range<usize>) -> ViewMut<'_> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows);
+        assert!(cols.start <= cols.end && cols.end <= self.cols);
+        let from = if rows.is_empty() {
+            0
+        } else {
+            rows.start * self.stride + cols.start
+        };
         ViewMut {
-            // SAFETY: the first column of the range lies in (or one past) the first row.
-            start: unsafe { self.start.add(range.start) },
-            rows: self.rows,
-            cols: range.len(),
+            // SAFETY: the first value lies in the view, unless there is none.
+            start: unsafe { self.start.add(from) },
+            rows: rows.len(),
+            cols: cols.len(),
             stride: self.stride,
             lifetime: PhantomData,
         }
     }
 
+    /// All values, where no gaps lie between the rows.
+    pub fn contiguous(&mut self) -> Option<&mut [f32]> {
+        // SAFETY: without gaps, all `rows * cols` values belong to this view alone.
+        (self.stride == self.cols)
+            .then(|| unsafe { std::slice::from_raw_parts_mut(self.start, self.rows * self.cols) })
+    }
+
     /// One row.
+    #[inline(always)]
     pub fn row(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows);
         // SAFETY: `row` is in range, its `cols` values belong to this view alone.

@@ -21,7 +21,8 @@ use std::array::from_fn;
 use rayon::prelude::*;
 
 use super::conv::{Conv, with_scratch};
-use super::matmul::{Blocks, Fill, View, for_each_block, multiply};
+use super::epilogue::Epilogue;
+use super::matmul::{Blocks, Fill, View, ViewMut, for_each_block, multiply};
 use super::window::Window;
 
 /// Side of an output tile, of an input tile, and places of the latter.
@@ -113,7 +114,7 @@ impl Winograd {
     }
 
     /// `y = conv(x)`: `x` is `[B, H, W, C]`, `weight` `[O, 3, 3, C]`, `y` `[B, H', W', O]`.
-    pub fn forward(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    pub fn forward(&self, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
         let (c, o) = (self.in_channels, self.out_channels);
         let sample = self.window.positions() * o;
         let batch = y.len() / sample;
@@ -139,7 +140,7 @@ impl Winograd {
                     }
                 });
                 let y = &mut y[part.first * sample..][..part.samples * sample];
-                self.places_to_outputs(m, bias, y);
+                self.places_to_outputs(m, part.first, epilogue, y);
             }
         });
     }
@@ -210,8 +211,8 @@ impl Winograd {
         });
     }
 
-    /// `A' m A` of every tile, plus the bias, into the images that `y` holds.
-    fn places_to_outputs(&self, m: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    /// `A' m A` of every tile, finished, into the images that `y` holds from sample `first` on.
+    fn places_to_outputs(&self, m: &[f32], first: usize, epilogue: &Epilogue<'_>, y: &mut [f32]) {
         let o = self.out_channels;
         let [h, w] = self.window.output;
         let [rows, cols] = self.tiles();
@@ -220,9 +221,15 @@ impl Winograd {
             .enumerate()
             .flat_map(|(sample, y)| {
                 let bands = y.par_chunks_mut(OUT * w * o).enumerate();
-                bands.map(move |(ty, band)| (sample * rows + ty, band))
+                bands.map(move |(ty, band)| (sample, ty, band))
             })
-            .for_each(|(i, band)| output_band(&m[i * row..][..row], w, o, bias, band));
+            .for_each(|(sample, ty, band)| {
+                output_band(&m[(sample * rows + ty) * row..][..row], w, o, band);
+                let from = ((first + sample) * h + ty * OUT) * w;
+                let pixels = band.len() / o;
+                let mut band = ViewMut::dense(band, pixels, o);
+                epilogue.apply(from..from + pixels, 0..o, o, &mut band);
+            });
     }
 }
 
@@ -275,15 +282,14 @@ multiversion! {
 
 multiversion! {
     /// `A' m A` of one row of tiles, as a band of up to four image rows of `width` pixels.
-    fn output_band<FMA>(m: &[f32], width: usize, channels: usize, bias: Option<&[f32]>, band: &mut [f32]) {
+    fn output_band<FMA>(m: &[f32], width: usize, channels: usize, band: &mut [f32]) {
         for (tx, m) in m.chunks_exact(pitch(channels)).enumerate() {
             for from in (0..channels).step_by(LANES) {
-                let bias = bias.map_or(ZERO, |b| load(&b[from..]));
                 let tile = on_both_sides(&load_places(&m[from..], channels), from_output_places);
                 for (row, line) in tile.iter().zip(band.chunks_exact_mut(width * channels)) {
                     let pixels = line.chunks_exact_mut(channels).skip(tx * OUT);
                     for (value, pixel) in row.iter().zip(pixels) {
-                        store(&sum(value, &bias), &mut pixel[from..]);
+                        store(value, &mut pixel[from..]);
                     }
                 }
             }
@@ -482,9 +488,10 @@ mod tests {
             let dy = numbers("dy", batch * conv.window.positions() * o);
             let bias = numbers("b", o);
             let mut expected = vec![0.0; dy.len()];
-            conv.forward_by_patches(&x, &weight, Some(&bias), &mut expected);
+            let epilogue = Epilogue::bias(Some(&bias));
+            conv.forward_by_patches(&x, &weight, &epilogue, &mut expected);
             let mut got = vec![f32::NAN; dy.len()];
-            fast.forward(&x, &weight, Some(&bias), &mut got);
+            fast.forward(&x, &weight, &epilogue, &mut got);
             assert_near(&got, &expected, 1e-5);
             let mut expected = vec![1.0; weight.len()];
             conv.backward_weight_by_patches(&x, &dy, &mut expected);

@@ -1,6 +1,6 @@
 //! Activations on their own.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, Finish, InputGradients, Joins, Keeps, Kept, Layer};
 use crate::arch::Activation;
 use crate::nn::cuda;
 use crate::nn::error::NnError;
@@ -28,6 +28,17 @@ impl Layer for Activate {
     ) -> Result<(), NnError> {
         activation::forward(self.0, inputs[0], output);
         Ok(())
+    }
+
+    fn joins(&self) -> Joins {
+        Joins::Finish
+    }
+
+    fn finish(&self, _cx: &Context<'_>) -> Finish {
+        Finish {
+            activation: Some(self.0),
+            ..Finish::default()
+        }
     }
 
     fn backward(

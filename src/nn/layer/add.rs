@@ -1,6 +1,6 @@
 //! The sum of two branches.
 
-use super::{Context, InputGradients, Kept, Layer};
+use super::{Context, Finish, InputGradients, Joins, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
@@ -17,6 +17,18 @@ impl Layer for Add {
     ) -> Result<(), NnError> {
         rows::sum_parallel(inputs[0], inputs[1], output);
         Ok(())
+    }
+
+    fn joins(&self) -> Joins {
+        Joins::Finish
+    }
+
+    fn is_symmetric(&self) -> bool {
+        true
+    }
+
+    fn finish(&self, _cx: &Context<'_>) -> Finish {
+        Finish::default()
     }
 
     fn backward(

@@ -1,11 +1,12 @@
 //! Batch normalisation, together with the residual sum and the activation behind it.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, Finish, InputGradients, Joins, Keeps, Kept, Layer};
 use crate::arch::Activation;
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::activation;
-use crate::nn::kernel::batch_norm::{self, Affine, Behind, InputGradient, Moments};
+use crate::nn::kernel::batch_norm::{self, Affine, Behind, InputGradient};
+use crate::nn::kernel::moments::Moments;
 use crate::nn::kernel::rows;
 use crate::nn::network::{Buffer, Mode, TensorIndex};
 
@@ -43,23 +44,29 @@ impl BatchNorm {
         self.tensors + 1
     }
 
+    /// The running statistics, which must be there.
+    fn running(&self, cx: &Context<'_>) -> Moments {
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
+        Moments {
+            mean: wide(cx.tensors.value(self.tensors + 2)),
+            var: wide(cx.tensors.value(self.tensors + 3)),
+        }
+    }
+
     /// The batch's moments, or the running ones.
     fn moments(&self, cx: &mut Context<'_>, x: &[f32]) -> Result<Moments, NnError> {
-        let (mean, var) = (self.tensors + 2, self.tensors + 3);
         if cx.mode == Mode::Eval && self.tracked {
-            let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
-            return Ok(Moments {
-                mean: wide(cx.tensors.value(mean)),
-                var: wide(cx.tensors.value(var)),
-            });
+            return Ok(self.running(cx));
         }
+        let (mean, var) = (self.tensors + 2, self.tensors + 3);
         let count = x.len() / self.channels;
         if count < 2 {
             return Err(NnError::TooFewValues {
                 path: self.path.clone(),
             });
         }
-        let moments = batch_norm::moments(x, self.channels);
+        let measured = cx.input_moments.take();
+        let moments = measured.unwrap_or_else(|| Moments::of(x, self.channels));
         if cx.mode == Mode::Train && self.tracked {
             // torch keeps the unbiased variance.
             let unbiased = count as f64 / (count - 1) as f64;
@@ -140,6 +147,23 @@ impl Layer for BatchNorm {
             output,
         );
         Ok(())
+    }
+
+    fn joins(&self) -> Joins {
+        if self.tracked {
+            Joins::Finish
+        } else {
+            Joins::Nothing
+        }
+    }
+
+    fn finish(&self, cx: &Context<'_>) -> Finish {
+        let affine = self.normalise(cx, &self.running(cx)).affine;
+        Finish {
+            factor: Some(affine.factor),
+            offset: Some(affine.offset),
+            activation: self.activation,
+        }
     }
 
     fn backward(

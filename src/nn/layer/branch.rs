@@ -3,7 +3,7 @@
 use rand::Rng;
 use rayon::prelude::*;
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use super::{Context, Finish, InputGradients, Joins, Keeps, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::rows;
@@ -81,6 +81,17 @@ impl Layer for Branch {
             }
         });
         Ok(())
+    }
+
+    fn joins(&self) -> Joins {
+        Joins::Finish
+    }
+
+    fn finish(&self, cx: &Context<'_>) -> Finish {
+        Finish {
+            factor: self.scale.map(|i| cx.tensors.value(i).to_vec()),
+            ..Finish::default()
+        }
     }
 
     fn backward(

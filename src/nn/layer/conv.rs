@@ -1,12 +1,15 @@
 //! Convolutions.
 
-use super::{Context, InputGradients, Keeps, Kept, Layer};
+use std::sync::Mutex;
+
+use super::{Context, Finish, InputGradients, Joins, Keeps, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::conv::Conv;
+use crate::nn::kernel::epilogue::Epilogue;
 use crate::nn::kernel::window::Window;
 use crate::nn::kernel::{depthwise, rows};
-use crate::nn::network::{Buffer, TensorIndex};
+use crate::nn::network::{Buffer, Mode, TensorIndex};
 
 /// How the convolution is computed.
 pub enum Method {
@@ -20,6 +23,8 @@ pub struct Conv2d {
     pub method: Method,
     pub weight: TensorIndex,
     pub bias: Option<TensorIndex>,
+    /// Whether a batch norm behind it asks for the moments of the output.
+    pub measured: bool,
 }
 
 impl Conv2d {
@@ -29,6 +34,30 @@ impl Conv2d {
             Method::Depthwise { window, channels } => (window, *channels, *channels),
         }
     }
+
+    fn convolve(&self, cx: &Context<'_>, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
+        let weight = cx.tensors.value(self.weight);
+        match &self.method {
+            Method::Patches(conv) => conv.forward(x, weight, epilogue, y),
+            Method::Depthwise { window, channels } => {
+                depthwise::forward(window, *channels, x, weight, epilogue, y);
+            }
+        }
+    }
+}
+
+/// `a bias + b`: what is added to the sums `a s` in the end.
+fn offset(bias: Option<Vec<f32>>, finish: &Finish) -> Option<Vec<f32>> {
+    let Some(mut bias) = bias else {
+        return finish.offset.clone();
+    };
+    if let Some(factor) = &finish.factor {
+        bias.iter_mut().zip(factor).for_each(|(b, a)| *b *= a);
+    }
+    if let Some(offset) = &finish.offset {
+        bias.iter_mut().zip(offset).for_each(|(b, o)| *b += o);
+    }
+    Some(bias)
 }
 
 impl Layer for Conv2d {
@@ -45,15 +74,38 @@ impl Layer for Conv2d {
         inputs: &[&[f32]],
         output: &mut [f32],
     ) -> Result<(), NnError> {
-        let weight = cx.tensors.value(self.weight);
-        let bias = self.bias.map(|i| cx.tensors.value(i));
-        match &self.method {
-            Method::Patches(conv) => conv.forward(inputs[0], weight, bias, output),
-            Method::Depthwise { window, channels } => {
-                depthwise::forward(window, *channels, inputs[0], weight, bias, output);
-            }
-        }
+        let measure = self.measured && cx.mode != Mode::Eval;
+        let epilogue = Epilogue {
+            measure: measure.then(Mutex::default),
+            ..Epilogue::bias(self.bias.map(|i| cx.tensors.value(i)))
+        };
+        self.convolve(cx, inputs[0], &epilogue, output);
+        cx.output_moments = epilogue.moments(self.sizes().2);
         Ok(())
+    }
+
+    fn joins(&self) -> Joins {
+        Joins::Sums
+    }
+
+    fn forward_finished(
+        &mut self,
+        cx: &mut Context<'_>,
+        inputs: &[&[f32]],
+        finish: &Finish,
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+    ) {
+        let bias = self.bias.map(|i| cx.tensors.value(i).to_vec());
+        let offset = offset(bias, finish);
+        let epilogue = Epilogue {
+            factor: finish.factor.as_deref(),
+            offset: offset.as_deref(),
+            residual,
+            activation: finish.activation,
+            measure: None,
+        };
+        self.convolve(cx, inputs[0], &epilogue, output);
     }
 
     fn backward(

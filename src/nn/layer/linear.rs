@@ -26,5 +26,6 @@ pub fn linear(linear: &Linear, positions: usize, weight: TensorIndex) -> Conv2d 
         method: Method::Patches(conv),
         weight,
         bias: linear.bias.then_some(weight + 1),
+        measured: false,
     }
 }

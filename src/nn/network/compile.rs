@@ -158,7 +158,7 @@ impl Compiler<'_> {
                 }),
                 _ => return Ok(None),
             },
-            Op::Conv2d(conv) => Box::new(self.conv(node, &conv, input)),
+            Op::Conv2d(conv) => Box::new(self.conv(node, index, &conv, input)),
             Op::Projection(Projection::Keyless, l) => Box::new(self.keyless(node, l, input)),
             Op::Linear(l) | Op::Projection(_, l) => {
                 Box::new(linear(&l, input.positions(), self.tensor(node)))
@@ -251,7 +251,9 @@ impl Compiler<'_> {
         self.arch.modules()[module].tensors.start
     }
 
-    fn conv(&self, node: &Node, conv: &arch::Conv2d, input: Shape) -> Conv2d {
+    fn conv(&self, node: &Node, index: usize, conv: &arch::Conv2d, input: Shape) -> Conv2d {
+        let is_normed =
+            |n: &Node| matches!(n.op, Op::BatchNorm { .. }) && n.inputs.contains(&NodeId(index));
         let window = Window {
             input: side(input),
             output: side(node.shape),
@@ -278,6 +280,7 @@ impl Compiler<'_> {
             method,
             weight,
             bias: conv.bias.then_some(weight + 1),
+            measured: self.arch.nodes()[index..].iter().any(is_normed),
         }
     }
 

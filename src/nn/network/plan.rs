@@ -3,7 +3,7 @@
 use super::compile;
 use crate::arch::Arch;
 use crate::nn::error::NnError;
-use crate::nn::layer::Layer;
+use crate::nn::layer::{Joins, Layer};
 
 /// An activation: the images (0) or the output of a step.
 pub type ValueId = usize;
@@ -35,6 +35,26 @@ pub struct Plan {
     /// Whether a gradient of the activation is needed.
     pub wanted: Vec<bool>,
     pub lives: Lives,
+    /// The steps as they run in inference.
+    pub runs: Vec<Run>,
+}
+
+/// A step in inference, together with the one behind it where that only finishes its values.
+#[derive(Debug)]
+pub struct Run {
+    pub step: usize,
+    pub behind: Option<Behind>,
+    pub output: ValueId,
+    /// What nobody reads after it.
+    pub after: Vec<ValueId>,
+}
+
+/// A step that only finishes another's values.
+#[derive(Clone, Copy, Debug)]
+pub struct Behind {
+    pub step: usize,
+    /// What it adds to them.
+    pub residual: Option<ValueId>,
 }
 
 /// When activations are last read.
@@ -62,11 +82,80 @@ impl Plan {
         }
         Ok(Self {
             lives: Lives::new(&steps, lengths.len(), output),
+            runs: runs(&steps, lengths.len(), output),
             steps,
             lengths,
             output,
             wanted,
         })
+    }
+}
+
+/// The steps in the order in which inference runs them.
+fn runs(steps: &[Step], values: usize, output: ValueId) -> Vec<Run> {
+    let mut readers = vec![0; values];
+    steps
+        .iter()
+        .flat_map(|s| &s.inputs)
+        .for_each(|v| readers[*v] += 1);
+    let mut writer = vec![None; values];
+    steps
+        .iter()
+        .enumerate()
+        .for_each(|(i, s)| writer[s.output] = Some(i));
+    let mut runs: Vec<Run> = Vec::new();
+    let mut joined = vec![false; steps.len()];
+    for (i, step) in steps.iter().enumerate() {
+        let run = |step, behind| Run {
+            step,
+            behind,
+            output: steps[i].output,
+            after: Vec::new(),
+        };
+        // Only a sum may be of the values of either input.
+        let inputs = match step.inputs.len() {
+            2 if step.layer.is_symmetric() => 2,
+            n => n.min(1),
+        };
+        let before = (0..inputs).find_map(|input| {
+            let value = step.inputs[input];
+            let before = writer[value]?;
+            let fits = step.layer.joins() == Joins::Finish
+                && steps[before].layer.joins() == Joins::Sums
+                && !joined[before]
+                && steps[before].once == step.once
+                && readers[value] == 1
+                && value != output;
+            let residual = step.inputs.get(1 - input).copied();
+            fits.then_some((before, residual))
+        });
+        match before {
+            Some((before, residual)) => {
+                joined[before] = true;
+                runs.retain(|r| r.step != before);
+                runs.push(run(before, Some(Behind { step: i, residual })));
+            }
+            None => runs.push(run(i, None)),
+        }
+    }
+    release(&mut runs, steps, values, output);
+    runs
+}
+
+/// Finds for every run what nobody reads after it.
+fn release(runs: &mut [Run], steps: &[Step], values: usize, output: ValueId) {
+    let mut last = vec![None; values];
+    for (i, run) in runs.iter().enumerate() {
+        let residual = run.behind.and_then(|b| b.residual);
+        let inputs = steps[run.step].inputs.iter().copied();
+        for value in inputs.chain(residual).chain([run.output]) {
+            last[value] = Some(i);
+        }
+    }
+    for (value, run) in last.into_iter().enumerate() {
+        if let Some(run) = run.filter(|_| value != output) {
+            runs[run].after.push(value);
+        }
     }
 }
 

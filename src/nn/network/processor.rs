@@ -61,6 +61,8 @@ impl Processor {
             tensors: &mut self.tensors,
             pool: &mut self.pool,
             clock: &mut self.clock,
+            input_moments: None,
+            output_moments: None,
         };
         (&mut self.plan, cx)
     }
@@ -87,7 +89,10 @@ impl Backend for Processor {
     ) -> Result<(), NnError> {
         self.begin(images.batch);
         let (plan, mut cx) = self.context(mode, Regularisation::Off);
-        let mut tape = Tape::forward(plan, &mut cx, images.pixels, Keep::Nothing)?;
+        let mut tape = match mode {
+            Mode::Eval => Tape::infer(plan, &mut cx, images.pixels)?,
+            _ => Tape::forward(plan, &mut cx, images.pixels, Keep::Nothing)?,
+        };
         tape.copy_output(plan, logits);
         tape.finish(cx.pool);
         Ok(())

@@ -1,8 +1,9 @@
 //! One pass over a plan: activations going forward, gradients coming back.
 
-use super::plan::{Plan, ValueId};
+use super::plan::{Plan, Run, Step, ValueId};
 use super::pool::{Buffer, Pool};
 use crate::nn::error::NnError;
+use crate::nn::kernel::moments::Moments;
 use crate::nn::kernel::rows;
 use crate::nn::layer::{Context, Kept};
 
@@ -18,6 +19,8 @@ pub enum Keep {
 /// Activations of a forward pass, as far as they are still needed.
 pub struct Tape {
     values: Vec<Option<Buffer>>,
+    /// Of the channels of activations whose step measured them, until they are asked for.
+    moments: Vec<Option<Moments>>,
 }
 
 impl Tape {
@@ -28,19 +31,17 @@ impl Tape {
         pixels: &[f32],
         keep: Keep,
     ) -> Result<Self, NnError> {
-        let mut tape = Self {
-            values: plan.lengths.iter().map(|_| None).collect(),
-        };
-        let mut images = cx.pool.take(pixels.len());
-        images.copy_from_slice(pixels);
-        tape.values[0] = Some(images);
+        let mut tape = Self::begin(plan, cx, pixels);
         let batch = cx.batch;
         cx.clock.begin(plan.steps.len());
         for (i, step) in plan.steps.iter_mut().enumerate() {
             cx.batch = if step.once { 1 } else { batch };
             let mut output = cx.pool.take(plan.lengths[step.output] * cx.batch);
+            let first = step.inputs.first();
+            cx.input_moments = first.and_then(|v| tape.moments[*v].take());
             let inputs: Vec<&[f32]> = step.inputs.iter().map(|v| tape.value(Some(v))).collect();
             let result = step.layer.forward(cx, &inputs, &mut output);
+            tape.moments[step.output] = cx.output_moments.take();
             tape.values[step.output] = Some(output);
             if let Err(error) = result {
                 tape.finish(cx.pool);
@@ -55,6 +56,63 @@ impl Tape {
         }
         cx.batch = batch;
         Ok(tape)
+    }
+
+    /// Runs all steps in inference, those together that can be; only the output stays.
+    pub fn infer(plan: &mut Plan, cx: &mut Context<'_>, pixels: &[f32]) -> Result<Self, NnError> {
+        let mut tape = Self::begin(plan, cx, pixels);
+        let batch = cx.batch;
+        cx.clock.begin(plan.steps.len());
+        for run in &plan.runs {
+            let result = tape.run(&mut plan.steps, &plan.lengths, run, cx, batch);
+            cx.clock.forward(run.step);
+            if let Err(error) = result {
+                tape.finish(cx.pool);
+                return Err(error);
+            }
+        }
+        cx.batch = batch;
+        Ok(tape)
+    }
+
+    fn run(
+        &mut self,
+        steps: &mut [Step],
+        lengths: &[usize],
+        run: &Run,
+        cx: &mut Context<'_>,
+        batch: usize,
+    ) -> Result<(), NnError> {
+        let joined = run.behind.map(|b| (steps[b.step].layer.finish(cx), b));
+        let step = &mut steps[run.step];
+        cx.batch = if step.once { 1 } else { batch };
+        let mut output = cx.pool.take(lengths[run.output] * cx.batch);
+        let inputs: Vec<&[f32]> = step.inputs.iter().map(|v| self.value(Some(v))).collect();
+        match joined {
+            Some((finish, behind)) => {
+                let residual = behind.residual.map(|v| self.value(Some(&v)));
+                let layer = &mut step.layer;
+                layer.forward_finished(cx, &inputs, &finish, residual, &mut output);
+            }
+            None => step.layer.forward(cx, &inputs, &mut output)?,
+        }
+        self.values[run.output] = Some(output);
+        for value in &run.after {
+            self.release(*value, cx.pool);
+        }
+        Ok(())
+    }
+
+    /// A tape with the images.
+    fn begin(plan: &Plan, cx: &mut Context<'_>, pixels: &[f32]) -> Self {
+        let mut images = cx.pool.take(pixels.len());
+        images.copy_from_slice(pixels);
+        let mut tape = Self {
+            values: plan.lengths.iter().map(|_| None).collect(),
+            moments: plan.lengths.iter().map(|_| None).collect(),
+        };
+        tape.values[0] = Some(images);
+        tape
     }
 
     /// Copies the output out.

@@ -80,7 +80,8 @@ impl Case {
         let conv = &self.conv;
         // What buffers held before must not matter, except for the weight's gradient, which adds up.
         let mut got = vec![f32::NAN; y.len()];
-        conv.forward(&self.x, &self.weight, Some(&self.bias), &mut got);
+        let epilogue = Epilogue::bias(Some(&self.bias));
+        conv.forward(&self.x, &self.weight, &epilogue, &mut got);
         assert_near(&got, &y, 1e-5);
         let mut got = vec![f32::NAN; dx.len()];
         conv.backward_input(&self.dy, &self.weight, &mut got);
@@ -113,7 +114,7 @@ impl Case {
             channels,
             &self.x,
             &weight,
-            Some(&self.bias),
+            &Epilogue::bias(Some(&self.bias)),
             &mut got,
         );
         assert_near(&got, &y, 1e-5);
