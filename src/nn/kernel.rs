@@ -22,8 +22,11 @@ pub mod loss;
 pub mod matmul;
 pub mod moments;
 pub mod pool;
+pub mod product;
 pub mod rows;
+mod transpose;
 pub mod update;
+mod vector;
 pub mod window;
 pub mod winograd;
 

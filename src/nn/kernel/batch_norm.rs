@@ -100,6 +100,90 @@ impl Behind<'_> {
     }
 }
 
+/// A clamp right behind a norm: whether a gradient passes follows from the norm's input, so that the way
+/// back needs neither the output nor a pass of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Clamped<'a> {
+    pub bounds: [f32; 2],
+    /// Of the norm.
+    pub affine: &'a Affine,
+}
+
+impl Clamped<'_> {
+    /// As [`gradient_sums`], but leaves the gradient as it is.
+    pub fn gradient_sums(&self, x: &[f32], gradient: &[f32], mean: &[f32]) -> (Vec<f64>, Vec<f64>) {
+        let c = mean.len();
+        let chunk = rows_per_chunk(c).min(256) * c;
+        let parts = gradient
+            .par_chunks(chunk)
+            .zip(x.par_chunks(chunk))
+            .map(|(g, x)| {
+                let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
+                let Affine { factor, offset } = self.affine;
+                inside_sums(
+                    x,
+                    g,
+                    factor,
+                    offset,
+                    self.bounds,
+                    mean,
+                    &mut sums,
+                    &mut dots,
+                );
+                (sums, dots)
+            });
+        total(parts.collect(), c)
+    }
+
+    /// As [`InputGradient::in_place`], over the gradient behind the clamp.
+    pub fn input_gradient(&self, factors: &InputGradient, x: &[f32], gradient: &mut [f32]) {
+        let c = factors.a.len();
+        let chunk = rows_per_chunk(c) * c;
+        gradient
+            .par_chunks_mut(chunk)
+            .zip(x.par_chunks(chunk))
+            .for_each(|(g, x)| {
+                let Affine { factor, offset } = self.affine;
+                let InputGradient { a, u, v } = factors;
+                combine_inside(x, g, factor, offset, self.bounds, a, u, v);
+            });
+    }
+}
+
+/// `g` where the norm's output lies strictly within the bounds, otherwise zero.
+#[inline(always)]
+fn passing<const FMA: bool>(x: f32, g: f32, a: f32, b: f32, [floor, ceiling]: [f32; 2]) -> f32 {
+    let y = fma::<FMA>(x, a, b);
+    if y > floor && y < ceiling { g } else { 0.0 }
+}
+
+multiversion! {
+    fn inside_sums<FMA>(x: &[f32], g: &[f32], a: &[f32], b: &[f32], bounds: [f32; 2], mean: &[f32], sums: &mut [f32], dots: &mut [f32]) {
+        let c = mean.len();
+        let (a, b, sums, dots) = (&a[..c], &b[..c], &mut sums[..c], &mut dots[..c]);
+        for (x, g) in x.chunks_exact(c).zip(g.chunks_exact(c)) {
+            for j in 0..c {
+                let g = passing::<FMA>(x[j], g[j], a[j], b[j], bounds);
+                sums[j] += g;
+                dots[j] = fma::<FMA>(g, x[j] - mean[j], dots[j]);
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn combine_inside<FMA>(x: &[f32], g: &mut [f32], factor: &[f32], offset: &[f32], bounds: [f32; 2], a: &[f32], u: &[f32], v: &[f32]) {
+        let c = a.len();
+        let (factor, offset, u, v) = (&factor[..c], &offset[..c], &u[..c], &v[..c]);
+        for (x, g) in x.chunks_exact(c).zip(g.chunks_exact_mut(c)) {
+            for j in 0..c {
+                let inside = passing::<FMA>(x[j], g[j], factor[j], offset[j], bounds);
+                g[j] = fma::<FMA>(a[j], inside, fma::<FMA>(u[j], x[j], v[j]));
+            }
+        }
+    }
+}
+
 /// Per channel, the sum of the gradient and of the gradient times `x - mean`. First takes the gradient
 /// through what lies behind the norm.
 pub fn gradient_sums(
@@ -122,9 +206,14 @@ pub fn gradient_sums(
             (sums, dots)
         })
         .collect();
-    let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
+    total(parts, c)
+}
+
+/// Sums of the parts' sums.
+fn total(parts: Vec<(Vec<f32>, Vec<f32>)>, channels: usize) -> (Vec<f64>, Vec<f64>) {
+    let (mut sums, mut dots) = (vec![0.0; channels], vec![0.0; channels]);
     for (s, d) in &parts {
-        for j in 0..c {
+        for j in 0..channels {
             sums[j] += f64::from(s[j]);
             dots[j] += f64::from(d[j]);
         }

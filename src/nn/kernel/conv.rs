@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::epilogue::Epilogue;
 use super::im2col::{self, Columns};
 use super::matmul::{self, Blocks, Fill, View, ViewMut, cut, multiply};
+use super::product::{Panels, multiply_panels, panels_len, with_panels};
 use super::rows;
 use super::window::Window;
 use super::winograd::Winograd;
@@ -79,7 +80,10 @@ impl Conv {
 
     /// `y = conv(x)`, finished: `x` is `[B, H, W, C]`, `y` is `[M, O]`.
     pub fn forward(&self, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
-        match Winograd::of(self) {
+        match Winograd::of(
+            self,
+            y.len() / (self.window.positions() * self.out_channels),
+        ) {
             Some(fast) => fast.forward(x, weight, epilogue, y),
             None => self.forward_by_patches(x, weight, epilogue, y),
         }
@@ -93,48 +97,52 @@ impl Conv {
         epilogue: &Epilogue<'_>,
         y: &mut [f32],
     ) {
-        let o = self.out_channels;
-        let m = y.len() / o;
-        let mut blocks = Blocks::of(m, o, self.tile_rows());
+        let (o, k) = (self.group_out(), self.patch());
+        let m = y.len() / self.out_channels;
+        let mut blocks = Blocks::of(m, self.out_channels, self.tile_rows());
         if self.groups > 1 {
-            blocks.cols = o;
+            blocks.cols = self.out_channels;
         }
-        matmul::for_each_block(y, [m, o], blocks, |r, c, mut out| {
-            // Parts that stay in the cache until the epilogue.
-            let step = (FINISHED_VALUES / c.len()).max(FEW_ROWS);
-            for i in 0..r.len().div_ceil(step) {
-                let part = cut(r.len(), step, i);
-                let mut out = out.block(part.clone(), 0..c.len());
-                let rows = r.start + part.start..r.start + part.end;
-                self.forward_block(x, weight, rows.clone(), c.clone(), &mut out);
-                epilogue.apply(rows, c.clone(), o, &mut out);
-            }
+        let length = panels_len(k, o);
+        with_panels(self.groups * length, |memory| {
+            let panels: Vec<Panels<'_>> = memory
+                .chunks_exact_mut(length)
+                .enumerate()
+                .map(|(group, memory)| {
+                    let weight = self.group_weight(weight, group).transposed();
+                    Panels::pack_parallel(weight, memory)
+                })
+                .collect();
+            matmul::for_each_block(y, [m, self.out_channels], blocks, |r, c, mut out| {
+                // Parts that stay in the cache until the epilogue.
+                let step = (FINISHED_VALUES / c.len()).max(FEW_ROWS);
+                for i in 0..r.len().div_ceil(step) {
+                    let part = cut(r.len(), step, i);
+                    let mut out = out.block(part.clone(), 0..c.len());
+                    let rows = r.start + part.start..r.start + part.end;
+                    self.forward_block(x, &panels, rows.clone(), c.clone(), &mut out);
+                    epilogue.apply(rows, c.clone(), self.out_channels, &mut out);
+                }
+            });
         });
     }
 
     fn forward_block(
         &self,
         x: &[f32],
-        weight: &[f32],
+        panels: &[Panels<'_>],
         rows: Range<usize>,
         cols: Range<usize>,
         out: &mut ViewMut<'_>,
     ) {
-        if self.is_plain() {
-            let x = View::dense(x, x.len() / self.in_channels, self.in_channels).rows(rows);
-            let w = self.group_weight(weight, 0).rows(cols).transposed();
-            return multiply(out, x, w, Fill::Overwrite);
-        }
         let o = self.group_out();
-        for group in 0..self.groups {
+        for (group, panels) in panels.iter().enumerate() {
             self.with_patches(x, rows.clone(), &self.columns(group), |patches| {
-                let w = self.group_weight(weight, group);
                 if self.groups == 1 {
-                    let w = w.rows(cols.clone()).transposed();
-                    multiply(out, patches, w, Fill::Overwrite);
+                    multiply_panels(out, patches, panels.cols(cols.clone()), Fill::Overwrite);
                 } else {
                     let mut out = out.cols(group * o..(group + 1) * o);
-                    multiply(&mut out, patches, w.transposed(), Fill::Overwrite);
+                    multiply_panels(&mut out, patches, *panels, Fill::Overwrite);
                 }
             });
         }
@@ -224,7 +232,10 @@ impl Conv {
 
     /// Adds the weight's gradient to `dw`.
     pub fn backward_weight(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-        match Winograd::of(self) {
+        match Winograd::of(
+            self,
+            dy.len() / (self.window.positions() * self.out_channels),
+        ) {
             Some(fast) => fast.backward_weight(x, dy, dw),
             None => self.backward_weight_by_patches(x, dy, dw),
         }

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+pub use super::product::multiply;
+use super::product::{Panels, multiply_panels, panels_len, with_panels};
+
 /// A matrix that is read: `rows` by `cols` with any strides.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -47,6 +50,75 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Number of rows.
+    #[inline(always)]
+    pub const fn height(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    #[inline(always)]
+    pub const fn width(&self) -> usize {
+        self.cols
+    }
+
+    /// Values from one row to the next.
+    pub const fn row_step(&self) -> usize {
+        self.row_stride
+    }
+
+    /// Values from one column to the next.
+    pub const fn col_step(&self) -> usize {
+        self.col_stride
+    }
+
+    /// The values from the first row on, if those of a row lie side by side.
+    pub fn contiguous_rows(&self) -> Option<&'a [f32]> {
+        (self.col_stride == 1).then_some(self.data)
+    }
+
+    /// One value.
+    pub fn at(&self, row: usize, col: usize) -> f32 {
+        self.data[row * self.row_stride + col * self.col_stride]
+    }
+
+    /// One value.
+    ///
+    /// # Safety
+    /// There must be such a row and such a column.
+    #[inline(always)]
+    pub unsafe fn at_unchecked(&self, row: usize, col: usize) -> f32 {
+        let at = row * self.row_stride + col * self.col_stride;
+        // SAFETY: views were checked against their slices when they were made.
+        unsafe { *self.data.get_unchecked(at) }
+    }
+
+    /// Has the processor bring rows whose values lie side by side closer: short ones into its first
+    /// cache, long ones into the second.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        #[cfg(target_arch = "x86_64")]
+        if self.col_stride == 1 {
+            use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+            const LINE: usize = 16;
+            const SHORT: usize = 256;
+            let short = self.cols <= SHORT;
+            for row in 0..self.rows {
+                for col in (0..self.cols).step_by(LINE) {
+                    let at = self.data[row * self.row_stride + col..].as_ptr();
+                    // SAFETY: a prefetch only reads ahead; the address lies in the slice.
+                    unsafe {
+                        if short {
+                            _mm_prefetch::<_MM_HINT_T0>(at.cast());
+                        } else {
+                            _mm_prefetch::<_MM_HINT_T1>(at.cast());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// One row, whose values must lie side by side.
     ///
     /// # Panics
@@ -57,6 +129,7 @@ impl<'a> View<'a> {
     }
 
     /// Some of the rows.
+    #[inline(always)]
     pub fn rows(self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.rows);
         let from = (range.start * self.row_stride).min(self.data.len());
@@ -68,6 +141,7 @@ impl<'a> View<'a> {
     }
 
     /// Some of the columns.
+    #[inline(always)]
     pub fn cols(self, range: Range<usize>) -> Self {
         self.transposed().rows(range).transposed()
     }
@@ -108,6 +182,12 @@ impl<'a> ViewMut<'a> {
         self.rows
     }
 
+    /// Number of columns.
+    #[inline(always)]
+    pub const fn width(&self) -> usize {
+        self.cols
+    }
+
     /// Some of the columns, for as long as the whole is not used.
     pub fn cols(&mut self, range: Range<usize>) -> ViewMut<'_> {
         self.block(0..self.rows, range)
@@ -117,6 +197,7 @@ impl<'a> ViewMut<'a> {
     ///
     /// # Panics
     /// If they are not there.
+    #[inline(always)]
     pub fn block(&mut self, rows: Range<usize>, cols: Range<usize>) -> ViewMut<'_> {
         assert!(rows.start <= rows.end && rows.end <= self.rows);
         assert!(cols.start <= cols.end && cols.end <= self.cols);
@@ -156,42 +237,6 @@ impl<'a> ViewMut<'a> {
 pub enum Fill {
     Overwrite,
     Accumulate,
-}
-
-/// `out = a b` or `out += a b`, on this thread.
-///
-/// # Panics
-/// If the shapes do not fit.
-pub fn multiply(out: &mut ViewMut<'_>, a: View<'_>, b: View<'_>, fill: Fill) {
-    assert_eq!((out.rows, out.cols, a.cols), (a.rows, b.cols, b.rows));
-    if out.rows == 0 || out.cols == 0 {
-        return;
-    }
-    // SAFETY: views were checked against their slices when they were made; `out` aliases neither
-    // operand because it is the only way to its values.
-    unsafe {
-        gemm::gemm(
-            out.rows,
-            out.cols,
-            a.cols,
-            out.start,
-            1,
-            out.stride.cast_signed(),
-            fill == Fill::Accumulate,
-            a.data.as_ptr(),
-            a.col_stride.cast_signed(),
-            a.row_stride.cast_signed(),
-            b.data.as_ptr(),
-            b.col_stride.cast_signed(),
-            b.row_stride.cast_signed(),
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
 }
 
 /// How an output matrix is cut into blocks, one task each.
@@ -252,6 +297,7 @@ pub fn for_each_block(
 }
 
 /// The `i`th range of `0..length` cut every `step`.
+#[inline(always)]
 pub fn cut(length: usize, step: usize, i: usize) -> Range<usize> {
     (i * step).min(length)..((i + 1) * step).min(length)
 }
@@ -260,8 +306,11 @@ pub fn cut(length: usize, step: usize, i: usize) -> Range<usize> {
 pub fn multiply_parallel(out: &mut [f32], a: View<'_>, b: View<'_>, fill: Fill) {
     let shape = [a.rows, b.cols];
     let blocks = Blocks::of(a.rows, b.cols, 4096);
-    for_each_block(out, shape, blocks, |r, c, mut view| {
-        multiply(&mut view, a.rows(r), b.cols(c), fill);
+    with_panels(panels_len(b.rows, b.cols), |memory| {
+        let panels = Panels::pack_parallel(b, memory);
+        for_each_block(out, shape, blocks, |r, c, mut view| {
+            multiply_panels(&mut view, a.rows(r), panels.cols(c), fill);
+        });
     });
 }
 

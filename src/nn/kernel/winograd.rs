@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use super::conv::{Conv, with_scratch};
 use super::epilogue::Epilogue;
 use super::matmul::{Blocks, Fill, View, ViewMut, for_each_block, multiply};
+use super::product::{Panels, multiply_panels, panels_len, with_panels};
 use super::window::Window;
 
 /// Side of an output tile, of an input tile, and places of the latter.
@@ -38,6 +39,9 @@ const LANES: usize = 16;
 const PAD: usize = 16;
 /// Fewer channels than this do not pay for the transforms.
 const FEW_CHANNELS: usize = 32;
+/// Output pixels of a batch, likewise: 36 values of every weight are made and put into panels, which takes
+/// as long as the products of about so many pixels.
+const FEW_POSITIONS: usize = 600;
 /// Values of transformed inputs and outputs that are held at a time: 16 MiB, which a shared cache takes.
 const HELD: usize = 1 << 22;
 /// Rows of a product that are one task.
@@ -75,11 +79,13 @@ struct Part {
 }
 
 impl Winograd {
-    /// None unless `conv` has a dense 3x3 kernel with stride 1 and enough channels.
-    pub fn of(conv: &Conv) -> Option<Self> {
+    /// None unless `conv` has a dense 3x3 kernel with stride 1, enough channels, and enough outputs in
+    /// a batch to pay for the weights' transform.
+    pub fn of(conv: &Conv, batch: usize) -> Option<Self> {
         let w = &conv.window;
         let suits = |channels: usize| channels >= FEW_CHANNELS && channels.is_multiple_of(LANES);
         let fits = conv.groups == 1
+            && batch * w.positions() >= FEW_POSITIONS
             && w.kernel == [KERNEL; 2]
             && w.stride == [1, 1]
             && w.dilation == [1, 1]
@@ -122,26 +128,32 @@ impl Winograd {
             u.par_chunks_mut(pitch(c))
                 .zip(weight.par_chunks(KERNEL * KERNEL * c))
                 .for_each(|(u, w)| weight_to_places(w, c, u));
-            for part in self.parts(batch) {
-                let tiles = part.samples * self.tiles_per_sample();
-                let (v, m) = held.split_at_mut(tiles * pitch(c));
-                let m = &mut m[..tiles * pitch(o)];
-                self.inputs_to_places(x, part, v);
-                let blocks = Blocks {
-                    rows: TASK_ROWS,
-                    cols: o,
-                };
-                for_each_block(m, [tiles, pitch(o)], blocks, |rows, cols, mut out| {
-                    let place = cols.start / o;
-                    if place < PLACES {
-                        let v = plane(v, tiles, c, place).rows(rows);
-                        let u = plane(u, o, c, place).transposed();
-                        multiply(&mut out, v, u, Fill::Overwrite);
-                    }
-                });
-                let y = &mut y[part.first * sample..][..part.samples * sample];
-                self.places_to_outputs(m, part.first, epilogue, y);
-            }
+            with_panels(PLACES * panels_len(c, o), |memory| {
+                let panels: Vec<Panels<'_>> = memory
+                    .par_chunks_exact_mut(panels_len(c, o))
+                    .enumerate()
+                    .map(|(place, memory)| Panels::pack(plane(u, o, c, place).transposed(), memory))
+                    .collect();
+                for part in self.parts(batch) {
+                    let tiles = part.samples * self.tiles_per_sample();
+                    let (v, m) = held.split_at_mut(tiles * pitch(c));
+                    let m = &mut m[..tiles * pitch(o)];
+                    self.inputs_to_places(x, part, v);
+                    let blocks = Blocks {
+                        rows: TASK_ROWS,
+                        cols: o,
+                    };
+                    for_each_block(m, [tiles, pitch(o)], blocks, |rows, cols, mut out| {
+                        let place = cols.start / o;
+                        if place < PLACES {
+                            let v = plane(v, tiles, c, place).rows(rows);
+                            multiply_panels(&mut out, v, panels[place], Fill::Overwrite);
+                        }
+                    });
+                    let y = &mut y[part.first * sample..][..part.samples * sample];
+                    self.places_to_outputs(m, part.first, epilogue, y);
+                }
+            });
         });
     }
 
@@ -482,7 +494,7 @@ mod tests {
             (40, [16, 16], [1, 1], 64, 64),
         ] {
             let conv = conv(input, padding, c, o);
-            let fast = Winograd::of(&conv).unwrap();
+            let fast = Winograd::of(&conv, FEW_POSITIONS).unwrap();
             let x = numbers("x", batch * conv.window.pixels() * c);
             let weight = numbers("w", o * KERNEL * KERNEL * c);
             let dy = numbers("dy", batch * conv.window.positions() * o);
@@ -504,7 +516,8 @@ mod tests {
     #[test]
     fn other_convolutions_are_left_alone() {
         let usual = conv([8, 8], [1, 1], 32, 32);
-        assert!(Winograd::of(&usual).is_some());
+        assert!(Winograd::of(&usual, 10).is_some());
+        assert!(Winograd::of(&usual, 9).is_none());
         let with = |change: &dyn Fn(&mut Conv)| {
             let mut changed = usual;
             change(&mut changed);
@@ -518,7 +531,7 @@ mod tests {
             with(&|c| c.window.dilation = [2, 2]),
             with(&|c| c.window.kernel = [3, 1]),
         ] {
-            assert!(Winograd::of(&other).is_none(), "{other:?}");
+            assert!(Winograd::of(&other, 10).is_none(), "{other:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::arch::Activation;
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::activation;
-use crate::nn::kernel::batch_norm::{self, Affine, Behind, InputGradient};
+use crate::nn::kernel::batch_norm::{self, Affine, Behind, Clamped, InputGradient};
 use crate::nn::kernel::moments::Moments;
 use crate::nn::kernel::rows;
 use crate::nn::network::{Buffer, Mode, TensorIndex};
@@ -173,15 +173,22 @@ impl Layer for BatchNorm {
         mut gradient: Buffer,
         wanted: &[bool],
     ) -> InputGradients {
-        let behind =
-            self.activation.map_or(Behind::Nothing, |activation| {
-                match activation::bounds(activation) {
-                    Some(bounds) => Behind::Clamp(bounds, kept.output),
-                    None => Behind::Curve(activation, &self.last.affine),
-                }
-            });
+        let affine = &self.last.affine;
+        let bounds = self.activation.and_then(activation::bounds);
+        // With a residual, its gradient has to be written anyway.
+        let clamped = bounds
+            .filter(|_| wanted.len() == 1)
+            .map(|bounds| Clamped { bounds, affine });
+        let behind = match (self.activation, bounds) {
+            (_, Some(bounds)) => Behind::Clamp(bounds, kept.output),
+            (Some(curve), None) => Behind::Curve(curve, affine),
+            (None, None) => Behind::Nothing,
+        };
         let mean = &self.last.mean;
-        let (sums, dots) = batch_norm::gradient_sums(kept.input, &mut gradient, behind, mean);
+        let (sums, dots) = match clamped {
+            Some(clamped) => clamped.gradient_sums(kept.input, &gradient, mean),
+            None => batch_norm::gradient_sums(kept.input, &mut gradient, behind, mean),
+        };
         let weight_gradient: Vec<f64> = dots
             .iter()
             .zip(&self.last.inverse)
@@ -197,7 +204,10 @@ impl Layer for BatchNorm {
             factors.beside(kept.input, &gradient, &mut dx);
             return vec![Some(dx), Some(gradient)];
         }
-        factors.in_place(kept.input, &mut gradient);
+        match clamped {
+            Some(clamped) => clamped.input_gradient(&factors, kept.input, &mut gradient),
+            None => factors.in_place(kept.input, &mut gradient),
+        }
         vec![Some(gradient)]
     }
 

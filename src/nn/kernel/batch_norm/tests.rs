@@ -85,6 +85,22 @@ fn sums_see_the_gradient_before_the_activation() {
             assert!((sums[j] - g.iter().sum::<f64>()).abs() < 1e-4);
             assert!((dots[j] - dot).abs() < 1e-4);
         }
+        let Some(bounds) = activation.and_then(activation::bounds) else {
+            continue;
+        };
+        // Without the output, the same.
+        let affine = &affine;
+        let clamped = Clamped { bounds, affine };
+        assert_eq!(clamped.gradient_sums(&x, &dy, &centre), (sums, dots));
+        let factors = InputGradient {
+            a: numbers("a", c),
+            u: numbers("u", c),
+            v: numbers("v", c),
+        };
+        factors.in_place(&x, &mut g);
+        let mut dx = dy.clone();
+        clamped.input_gradient(&factors, &x, &mut dx);
+        assert_eq!(dx, g);
     }
 }
 
