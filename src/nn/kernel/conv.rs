@@ -14,6 +14,7 @@ use super::im2col::{self, Columns};
 use super::matmul::{self, Blocks, Fill, View, ViewMut, cut, multiply};
 use super::product::{Panels, multiply_panels, panels_len, with_panels};
 use super::rows;
+use super::transpose;
 use super::window::Window;
 use super::winograd::Winograd;
 
@@ -37,6 +38,9 @@ const FEW_ROWS: usize = 256;
 const SMALL_WEIGHT: usize = 1 << 18;
 /// Most parts of the batch.
 const PARTS: usize = 16;
+
+/// Input channels whose weights are flipped by one task.
+const FLIPPED_CHANNELS: usize = 16;
 
 thread_local! {
     /// The patch matrix of the task that runs on this thread, kept to avoid fresh pages.
@@ -173,18 +177,27 @@ impl Conv {
     fn flipped(&self, weight: &[f32]) -> Vec<f32> {
         let (gi, go, taps) = (self.group_in(), self.group_out(), self.window.taps());
         let mut flipped = vec![0.0; weight.len()];
-        flipped
-            .par_chunks_mut(taps * go)
-            .enumerate()
-            .for_each(|(c, out)| {
-                let (group, c) = (c / gi, c % gi);
-                for (tap, out) in out.chunks_exact_mut(go).enumerate() {
-                    let from = taps - 1 - tap;
-                    for (o, value) in out.iter_mut().enumerate() {
-                        *value = weight[((group * go + o) * taps + from) * gi + c];
+        for (group, flipped) in flipped.chunks_exact_mut(gi * taps * go).enumerate() {
+            let weight = &weight[group * go * taps * gi..];
+            flipped
+                .par_chunks_mut(FLIPPED_CHANNELS * taps * go)
+                .enumerate()
+                .for_each(|(i, out)| {
+                    let channels = cut(gi, FLIPPED_CHANNELS, i);
+                    for tap in 0..taps {
+                        // A tap is a matrix `[O / G, C / G]`; it goes where its mirror image was.
+                        let from = &weight[(taps - 1 - tap) * gi + channels.start..];
+                        let shape = [channels.len(), go];
+                        transpose::into_rows(
+                            from,
+                            taps * gi,
+                            shape,
+                            &mut out[tap * go..],
+                            taps * go,
+                        );
                     }
-                }
-            });
+                });
+        }
         flipped
     }
 

@@ -117,25 +117,13 @@ fn pack_panel(matrix: View<'_>, width: usize, panel: &mut [f32]) {
         }
         return;
     }
-    let mut turned = 0;
+    let shape = [matrix.height(), cols];
     if let Some(columns) = matrix.transposed().contiguous_rows() {
-        turned = transpose::into_rows(
-            columns,
-            matrix.col_step(),
-            [matrix.height(), cols],
-            panel,
-            width,
-        );
+        return transpose::into_rows(columns, matrix.col_step(), shape, panel, width);
     }
     for (k, row) in panel.chunks_exact_mut(width).enumerate() {
-        // What whole squares left over.
-        let done = if k < turned {
-            cols / transpose::SIDE * transpose::SIDE
-        } else {
-            0
-        };
-        for c in done..cols {
-            row[c] = matrix.at(k, c);
+        for (c, value) in row[..cols].iter_mut().enumerate() {
+            *value = matrix.at(k, c);
         }
     }
 }

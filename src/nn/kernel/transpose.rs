@@ -1,26 +1,45 @@
 //! Columns into rows, a square of values at a time.
 
 /// Side of a square.
-pub const SIDE: usize = 8;
+const SIDE: usize = 8;
 
 /// Writes the first `rows` values of each of `cols` columns, which begin `step` values apart in `columns`,
-/// as rows `width` values apart: as many rows and columns as make whole squares. Returns that number of
-/// rows, which is zero on processors without AVX2.
+/// as rows that begin `width` values apart in `out`.
+///
+/// # Panics
+/// If a slice is too short.
 pub fn into_rows(
     columns: &[f32],
     step: usize,
     [rows, cols]: [usize; 2],
     out: &mut [f32],
     width: usize,
-) -> usize {
+) {
+    if rows == 0 || cols == 0 {
+        return;
+    }
+    assert!((cols - 1) * step + rows <= columns.len());
+    assert!((rows - 1) * width + cols <= out.len());
+    let [even_rows, even_cols] = squares(columns, step, [rows, cols], out, width);
+    for col in 0..cols {
+        let first = if col < even_cols { even_rows } else { 0 };
+        for row in first..rows {
+            out[row * width + col] = columns[col * step + row];
+        }
+    }
+}
+
+/// Turns what makes whole squares, if there are instructions for it: so many rows and columns.
+fn squares(
+    columns: &[f32],
+    step: usize,
+    shape: [usize; 2],
+    out: &mut [f32],
+    width: usize,
+) -> [usize; 2] {
     #[cfg(target_arch = "x86_64")]
     if super::simd::level() != super::simd::Level::Any {
-        let [rows, cols] = [rows, cols].map(|n| n / SIDE * SIDE);
-        if rows == 0 || cols == 0 {
-            return 0;
-        }
-        assert!((cols - 1) * step + rows <= columns.len());
-        assert!((rows - 1) * width + cols <= out.len());
+        let [rows, cols] = shape.map(|n| n / SIDE * SIDE);
         for row in (0..rows).step_by(SIDE) {
             for col in (0..cols).step_by(SIDE) {
                 // SAFETY: the processor has AVX2, and the square lies in both slices.
@@ -31,9 +50,9 @@ pub fn into_rows(
                 }
             }
         }
-        return rows;
+        return [rows, cols];
     }
-    0
+    [0, 0]
 }
 
 /// Transposes a square whose rows are `step` values apart into one whose rows are `width` values apart.
@@ -85,20 +104,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_squares_are_turned_and_nothing_else_is_touched() {
-        let (rows, cols, step, width) = (19, 26, 23, 32);
-        let columns: Vec<f32> = (0..cols * step).map(|i| i as f32).collect();
-        let mut out = vec![-1.0; rows * width];
-        let turned = into_rows(&columns, step, [rows, cols], &mut out, width);
-        assert!(turned == 0 || turned == 16);
-        for (i, value) in out.iter().enumerate() {
-            let (row, col) = (i / width, i % width);
-            let expected = if row < turned && col < 24 {
-                columns[col * step + row]
-            } else {
-                -1.0
-            };
-            assert_eq!(*value, expected, "{row} {col}");
+    fn every_value_moves_and_the_gaps_stay() {
+        for (rows, cols, step, width) in
+            [(19, 26, 23, 32), (8, 8, 8, 8), (3, 20, 5, 21), (1, 1, 1, 1)]
+        {
+            let columns: Vec<f32> = (0..cols * step).map(|i| i as f32).collect();
+            let mut out = vec![-1.0; rows * width];
+            into_rows(&columns, step, [rows, cols], &mut out, width);
+            for (i, value) in out.iter().enumerate() {
+                let (row, col) = (i / width, i % width);
+                let expected = if col < cols {
+                    columns[col * step + row]
+                } else {
+                    -1.0
+                };
+                assert_eq!(*value, expected, "{row} {col}");
+            }
         }
     }
 }
