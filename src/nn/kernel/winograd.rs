@@ -44,8 +44,12 @@ const FEW_CHANNELS: usize = 32;
 const FEW_POSITIONS: usize = 600;
 /// Values of transformed inputs and outputs that are held at a time: 16 MiB, which a shared cache takes.
 const HELD: usize = 1 << 22;
-/// Rows of a product that are one task.
-const TASK_ROWS: usize = 512;
+/// Likewise for one task going forward: 768 KiB, but not fewer tiles than make the weights' way from memory
+/// worth it.
+const TASK_VALUES: usize = 3 << 16;
+const FEW_TILES: usize = 28;
+/// Tasks that there should be, for many threads.
+const TASKS: usize = 64;
 
 /// The points and their powers.
 const P: f32 = 2.0 / 3.0;
@@ -119,41 +123,89 @@ impl Winograd {
         })
     }
 
-    /// `y = conv(x)`: `x` is `[B, H, W, C]`, `weight` `[O, 3, 3, C]`, `y` `[B, H', W', O]`.
+    /// `y = conv(x)`, finished: `x` is `[B, H, W, C]`, `weight` `[O, 3, 3, C]`, `y` `[B, H', W', O]`.
+    ///
+    /// A task takes a few rows of tiles all the way: what it makes of them never leaves the cache.
     pub fn forward(&self, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
         let (c, o) = (self.in_channels, self.out_channels);
-        let sample = self.window.positions() * o;
-        let batch = y.len() / sample;
-        self.with_places(batch, |u, held| {
+        let [h, w] = self.window.output;
+        with_panels(PLACES * panels_len(c, o), |memory| {
+            let panels = self.weight_panels(weight, memory);
+            let samples = y.chunks_mut(h * w * o);
+            let mut bands: Vec<&mut [f32]> =
+                samples.flat_map(|y| y.chunks_mut(OUT * w * o)).collect();
+            let rows = self.task_rows(bands.len());
+            bands
+                .par_chunks_mut(rows)
+                .enumerate()
+                .for_each(|(i, bands)| {
+                    self.forward_rows(x, &panels, i * rows, bands, epilogue);
+                });
+        });
+    }
+
+    /// `G w G'` of all weights, a matrix `[C, O]` for every place.
+    fn weight_panels<'a>(&self, weight: &[f32], memory: &'a mut [f32]) -> Vec<Panels<'a>> {
+        let (c, o) = (self.in_channels, self.out_channels);
+        with_scratch(o * pitch(c), |u| {
             u.par_chunks_mut(pitch(c))
                 .zip(weight.par_chunks(KERNEL * KERNEL * c))
                 .for_each(|(u, w)| weight_to_places(w, c, u));
-            with_panels(PLACES * panels_len(c, o), |memory| {
-                let panels: Vec<Panels<'_>> = memory
-                    .par_chunks_exact_mut(panels_len(c, o))
-                    .enumerate()
-                    .map(|(place, memory)| Panels::pack(plane(u, o, c, place).transposed(), memory))
-                    .collect();
-                for part in self.parts(batch) {
-                    let tiles = part.samples * self.tiles_per_sample();
-                    let (v, m) = held.split_at_mut(tiles * pitch(c));
-                    let m = &mut m[..tiles * pitch(o)];
-                    self.inputs_to_places(x, part, v);
-                    let blocks = Blocks {
-                        rows: TASK_ROWS,
-                        cols: o,
-                    };
-                    for_each_block(m, [tiles, pitch(o)], blocks, |rows, cols, mut out| {
-                        let place = cols.start / o;
-                        if place < PLACES {
-                            let v = plane(v, tiles, c, place).rows(rows);
-                            multiply_panels(&mut out, v, panels[place], Fill::Overwrite);
-                        }
-                    });
-                    let y = &mut y[part.first * sample..][..part.samples * sample];
-                    self.places_to_outputs(m, part.first, epilogue, y);
-                }
-            });
+            memory
+                .par_chunks_exact_mut(panels_len(c, o))
+                .enumerate()
+                .map(|(place, memory)| Panels::pack(plane(u, o, c, place).transposed(), memory))
+                .collect()
+        })
+    }
+
+    /// Rows of tiles that one task takes, of all that there are.
+    fn task_rows(&self, all: usize) -> usize {
+        let [_, cols] = self.tiles();
+        let values = pitch(self.in_channels) + pitch(self.out_channels);
+        let tiles = (TASK_VALUES / values).max(FEW_TILES);
+        let shared = (all.div_ceil(TASKS) * cols).max(FEW_TILES / 2);
+        tiles.min(shared).div_ceil(cols)
+    }
+
+    /// Some rows of tiles from row `first` of the batch on, each into its band of the output.
+    fn forward_rows(
+        &self,
+        x: &[f32],
+        panels: &[Panels<'_>],
+        first: usize,
+        bands: &mut [&mut [f32]],
+        epilogue: &Epilogue<'_>,
+    ) {
+        let (c, o) = (self.in_channels, self.out_channels);
+        let [h, w] = self.window.output;
+        let [rows, cols] = self.tiles();
+        let sample = self.window.pixels() * c;
+        let tiles = bands.len() * cols;
+        with_scratch(tiles * (pitch(c) + pitch(o)), |held| {
+            let (v, m) = held.split_at_mut(tiles * pitch(c));
+            for (row, v) in (first..).zip(v.chunks_exact_mut(cols * pitch(c))) {
+                let x = &x[row / rows * sample..][..sample];
+                input_row(x, &self.window, c, row % rows, v);
+            }
+            let mut whole = ViewMut::dense(m, tiles, pitch(o));
+            for (place, panels) in panels.iter().enumerate() {
+                let mut out = whole.block(0..tiles, place * o..(place + 1) * o);
+                multiply_panels(
+                    &mut out,
+                    plane(v, tiles, c, place),
+                    *panels,
+                    Fill::Overwrite,
+                );
+            }
+            let places = m.chunks_exact(cols * pitch(o));
+            for ((row, band), m) in (first..).zip(bands).zip(places) {
+                output_band(m, w, o, band);
+                let from = (row / rows * h + row % rows * OUT) * w;
+                let pixels = band.len() / o;
+                let mut band = ViewMut::dense(band, pixels, o);
+                epilogue.apply(from..from + pixels, 0..o, o, &mut band);
+            }
         });
     }
 
@@ -221,27 +273,6 @@ impl Winograd {
             let ty = tile % per_sample / self.tiles()[1];
             gradient_row(dy, &self.window, self.out_channels, ty, z);
         });
-    }
-
-    /// `A' m A` of every tile, finished, into the images that `y` holds from sample `first` on.
-    fn places_to_outputs(&self, m: &[f32], first: usize, epilogue: &Epilogue<'_>, y: &mut [f32]) {
-        let o = self.out_channels;
-        let [h, w] = self.window.output;
-        let [rows, cols] = self.tiles();
-        let row = cols * pitch(o);
-        y.par_chunks_mut(h * w * o)
-            .enumerate()
-            .flat_map(|(sample, y)| {
-                let bands = y.par_chunks_mut(OUT * w * o).enumerate();
-                bands.map(move |(ty, band)| (sample, ty, band))
-            })
-            .for_each(|(sample, ty, band)| {
-                output_band(&m[(sample * rows + ty) * row..][..row], w, o, band);
-                let from = ((first + sample) * h + ty * OUT) * w;
-                let pixels = band.len() / o;
-                let mut band = ViewMut::dense(band, pixels, o);
-                epilogue.apply(from..from + pixels, 0..o, o, &mut band);
-            });
     }
 }
 
