@@ -167,13 +167,15 @@ fn normal<const FMA: bool>(x: f32) -> (f32, f32) {
 /// of Cephes' `expf`; relative error about 1e-7).
 #[inline(always)]
 pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
-    // Adding and taking off 1.5 * 2^23 rounds to the nearest whole number.
-    const ROUND: f32 = 12_582_912.0;
+    // Adding and taking off 1.5 * 2^23 rounds to the nearest whole number. With the exponent's bias on top,
+    // the sum's last bits are the exponent of 2^n.
+    const ROUND: f32 = 12_582_912.0 + 127.0;
     // ln 2 in two parts, the first with few digits so that the product is exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     let x = x.clamp(-87.0, 88.0);
-    let n = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let rounded = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
+    let n = rounded - ROUND;
     let r = fma::<FMA>(n, -LN2_HIGH, x);
     let r = fma::<FMA>(n, -LN2_LOW, r);
     let mut p = 1.987_569_1e-4;
@@ -187,7 +189,7 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
         p = fma::<FMA>(p, r, coefficient);
     }
     let p = fma::<FMA>(p * r, r, r) + 1.0;
-    f32::from_bits(((n as i32 + 127) << 23).cast_unsigned()) * p
+    f32::from_bits(rounded.to_bits() << 23) * p
 }
 
 #[cfg(test)]

@@ -198,7 +198,8 @@ impl Compiler<'_> {
             }),
             Op::Concat => {
                 let parts = node.inputs.iter().map(|i| self.arch.node(*i));
-                Box::new(Concat::of(parts.map(|n| n.shape.channels())))
+                let channels = parts.map(|n| n.shape.channels());
+                Box::new(Concat::of(channels, self.is_normed(index)))
             }
             Op::Chunk { index, .. } => Box::new(Slice {
                 columns: index * channels..(index + 1) * channels,
@@ -252,8 +253,6 @@ impl Compiler<'_> {
     }
 
     fn conv(&self, node: &Node, index: usize, conv: &arch::Conv2d, input: Shape) -> Conv2d {
-        let is_normed =
-            |n: &Node| matches!(n.op, Op::BatchNorm { .. }) && n.inputs.contains(&NodeId(index));
         let window = Window {
             input: side(input),
             output: side(node.shape),
@@ -280,8 +279,15 @@ impl Compiler<'_> {
             method,
             weight,
             bias: conv.bias.then_some(weight + 1),
-            measured: self.arch.nodes()[index..].iter().any(is_normed),
+            measured: self.is_normed(index),
         }
+    }
+
+    /// Whether a batch norm reads the node's output.
+    fn is_normed(&self, index: usize) -> bool {
+        let is_norm =
+            |n: &Node| matches!(n.op, Op::BatchNorm { .. }) && n.inputs.contains(&NodeId(index));
+        self.arch.nodes()[index..].iter().any(is_norm)
     }
 
     fn keyless(&self, node: &Node, mut layer: Linear, input: Shape) -> Keyless {
