@@ -9,10 +9,6 @@ fn column(x: &[f32], channels: usize, j: usize) -> Vec<f64> {
         .collect()
 }
 
-fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
-}
-
 /// Everything that may lie behind a norm: nothing, clamps, a curve.
 const BEHIND: [Option<Activation>; 4] = [
     None,
