@@ -1,5 +1,8 @@
 //! One loop, compiled for several instruction sets and chosen while running.
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
+
 /// Defines a function whose body is compiled three times: for AVX-512, for AVX2 with FMA, and for any
 /// processor. The const parameter says whether `mul_add` is one instruction; [`fma`] asks for it.
 macro_rules! multiversion {
@@ -36,31 +39,47 @@ macro_rules! multiversion {
     };
 }
 
-/// Instruction sets that kernels are compiled for.
+/// Instruction sets that kernels are compiled for, the poorest first.
 #[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    Avx512,
-    Avx2,
     Any,
+    Avx2,
+    Avx512,
+}
+
+/// Names the best instruction set that may be used: `avx512`, `avx2` or `any`. Others are as if unset.
+#[cfg(target_arch = "x86_64")]
+const VARIABLE: &str = "HYPERSCOPE_SIMD";
+
+/// The best instruction set of this processor that may be used.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub fn level() -> Level {
+    static LEVEL: LazyLock<Level> = LazyLock::new(|| {
+        let most = match std::env::var(VARIABLE).as_deref() {
+            Ok("any") => Level::Any,
+            Ok("avx2") => Level::Avx2,
+            _ => Level::Avx512,
+        };
+        detected().min(most)
+    });
+    *LEVEL
 }
 
 /// The best instruction set of this processor.
 #[cfg(target_arch = "x86_64")]
-#[inline]
-pub fn level() -> Level {
-    // The macro caches its answer: each of these is one load.
-    if is_x86_feature_detected!("avx512f")
+fn detected() -> Level {
+    if !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma") {
+        Level::Any
+    } else if is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("fma")
     {
         Level::Avx512
-    } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        Level::Avx2
     } else {
-        Level::Any
+        Level::Avx2
     }
 }
 
