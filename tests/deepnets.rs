@@ -1,42 +1,76 @@
-//! Samples of our generator against what was published about DeepNets-1M (ranges and means of the splits).
+//! Samples of our generator against what was published about DeepNets-1M: means of the splits.
 
 use hyperscope::arch::deepnets::{self, Split};
 use hyperscope::arch::zoo::Options;
 use hyperscope::ghn::Graph;
+use hyperscope::ghn::graph::Topology;
 
-/// Split, mean number of nodes, and what our mean may be off: five standard errors of a sample of
-/// 1,000 and of the published one, a deviation being about half the mean.
-const PUBLISHED: [(Split, f64, f64); 3] = [
-    (Split::Train, 192.0, 25.0),
-    (Split::Deep, 391.0, 110.0),
-    (Split::BnFree, 135.0, 40.0),
+/// A split as it was published: the mean and deviation over so many networks.
+struct Published {
+    split: Split,
+    networks: usize,
+    nodes: [f64; 2],
+    degree: f64,
+    path: [f64; 2],
+}
+
+const fn published(
+    split: Split,
+    networks: usize,
+    nodes: [f64; 2],
+    degree: f64,
+    path: [f64; 2],
+) -> Published {
+    Published {
+        split,
+        networks,
+        nodes,
+        degree,
+        path,
+    }
+}
+
+const PUBLISHED: [Published; 7] = [
+    published(Split::Train, 1000, [192.0, 95.0], 2.3, [14.5, 4.8]),
+    published(Split::Val, 500, [190.0, 94.0], 2.3, [14.5, 5.0]),
+    published(Split::Test, 500, [186.0, 91.0], 2.3, [14.3, 4.8]),
+    published(Split::Wide, 100, [179.0, 75.0], 2.3, [14.7, 4.9]),
+    published(Split::Deep, 100, [391.0, 177.0], 2.3, [26.2, 9.3]),
+    published(Split::Dense, 100, [355.0, 182.0], 2.4, [15.1, 4.1]),
+    published(Split::BnFree, 100, [135.0, 78.0], 2.4, [10.0, 2.8]),
 ];
 
+/// As many samples as were published. Two means of one distribution lie within four standard errors of
+/// their difference; published digits add half of the last one.
 #[test]
-fn graphs_of_samples_have_the_published_sizes() {
+fn graphs_of_samples_have_the_published_shapes() {
     let options = Options::for_images(10, 32);
-    for (split, mean, off) in PUBLISHED {
-        let count = if split == Split::Train { 1000 } else { 100 };
-        let (mut nodes, mut degrees) = (Vec::new(), 0.0);
-        for seed in 0..count {
-            let arch = deepnets::build(&deepnets::name_of(split, seed), &options).unwrap();
-            let graph = Graph::of(&arch);
-            let direct = graph.distances.edges().filter(|e| e.2 == 1).count();
-            degrees += 2.0 * direct as f64 / graph.len() as f64;
-            nodes.push(graph.len() as f64);
+    for of in PUBLISHED {
+        let (mut nodes, mut degree, mut path) = (0.0, 0.0, 0.0);
+        for seed in 0..of.networks as u64 {
+            let name = deepnets::name_of(of.split, seed);
+            let arch = deepnets::build(&name, &options).unwrap();
+            let topology = Topology::of(&Graph::of(&arch));
+            nodes += topology.nodes as f64;
+            degree += topology.degree;
+            path += topology.path;
         }
-        let got = nodes.iter().sum::<f64>() / count as f64;
-        println!(
-            "{}: {got:.1} nodes, degree {:.2}",
-            split.word(),
-            degrees / count as f64
-        );
-        assert!((got - mean).abs() < off, "{}: {got} nodes", split.word());
-        let degree = degrees / count as f64;
+        let count = of.networks as f64;
+        let [nodes, degree, path] = [nodes, degree, path].map(|sum| sum / count);
+        let word = of.split.word();
+        println!("{word}: {nodes:.1} nodes, degree {degree:.3}, path {path:.2}");
+        let off = |deviation: f64, digit: f64| 4.0 * deviation * (2.0 / count).sqrt() + digit / 2.0;
         assert!(
-            (2.25..2.45).contains(&degree),
-            "{}: degree {degree}",
-            split.word()
+            (nodes - of.nodes[0]).abs() < off(of.nodes[1], 1.0),
+            "{word}: {nodes} nodes"
+        );
+        assert!(
+            (path - of.path[0]).abs() < off(of.path[1], 0.1),
+            "{word}: path {path}"
+        );
+        assert!(
+            (degree - of.degree).abs() < off(0.1, 0.1),
+            "{word}: degree {degree}"
         );
     }
 }

@@ -5,8 +5,10 @@ use clap::{Args, Subcommand};
 use super::Common;
 use crate::arch::{self, Arch, ArchError, zoo};
 
+mod diff;
 mod graph;
 mod list;
+mod sample;
 mod show;
 
 #[derive(Debug, Args)]
@@ -35,6 +37,15 @@ enum What {
         #[arg(long, value_name = "TEXT")]
         filter: Option<String>,
     },
+    /// What distinguishes two architectures: nodes added, removed and changed, and totals
+    Diff {
+        #[command(flatten)]
+        network: Network,
+        /// The other one, built for the same images and classes
+        other: String,
+    },
+    /// Random architectures as GHNs are trained on, with the shapes of their graphs
+    Sample(sample::SampleArgs),
     /// The graph that a GHN reads: primitive ops, edges, distances
     Graph {
         #[command(flatten)]
@@ -105,6 +116,14 @@ pub fn run(common: &Common, args: &ArchArgs) -> anyhow::Result<()> {
             depth,
             filter,
         } => show::run(common, &network.build()?, *depth, filter.as_deref()),
+        What::Diff { network, other } => {
+            let other = Network {
+                arch: other.clone(),
+                ..network.clone()
+            };
+            diff::run(common, &network.build()?, &other.build()?)
+        }
+        What::Sample(args) => sample::run(common, args),
         What::Graph { network, filter } => graph::run(common, &network.build()?, filter.as_deref()),
     }
 }

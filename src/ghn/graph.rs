@@ -21,11 +21,13 @@ mod order;
 mod primitive;
 mod repair;
 mod sketch;
+mod topology;
 mod walk;
 
 pub use distances::{CUTOFF, Distances};
 pub use document::Document;
 pub use primitive::Primitive;
+pub use topology::Topology;
 
 use super::{Parameter, Trace};
 use crate::arch::Arch;

@@ -65,7 +65,10 @@ pub fn speed(
         network.time_steps();
     }
     let settings = OptimiserSettings::of(OptimiserKind::Sgd, 0.0);
-    let mut optimiser = Optimiser::new(&settings, &mut network).map_err(failed)?;
+    let mut optimiser = match work {
+        Work::Train => Some(Optimiser::new(&settings, &mut network).map_err(failed)?),
+        Work::Evaluate => None,
+    };
     // Neither constant nor random: the same on every machine, with a mean near zero.
     let pixels: Vec<f32> = (0..batch * arch.input().len())
         .map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0)
@@ -79,14 +82,14 @@ pub fn speed(
     let mut step_times: Vec<StepTime> = Vec::new();
     for step in 0..WARM_UP + steps {
         let begun = Instant::now();
-        match work {
-            Work::Train => {
+        match &mut optimiser {
+            Some(optimiser) => {
                 network
                     .train_step(&images, &labels, &StepOptions::default())
                     .map_err(failed)?;
                 optimiser.step(&mut network, LR).map_err(failed)?;
             }
-            Work::Evaluate => {
+            None => {
                 network.forward(&images, Mode::Eval).map_err(failed)?;
             }
         }

@@ -4,7 +4,7 @@ use super::fits;
 use crate::arch::Arch;
 use crate::cli::Common;
 use crate::cli::runs::{print, table};
-use crate::ghn::graph::{Document, Graph, Primitive};
+use crate::ghn::graph::{Document, Graph, Primitive, Topology};
 use table::{Align, Table};
 
 /// Prints the graph of `arch`.
@@ -16,7 +16,12 @@ pub fn run(common: &Common, arch: &Arch, filter: Option<&str>) -> anyhow::Result
         return print::json(&Document::of(arch));
     }
     let graph = Graph::of(arch);
-    let direct = graph.distances.edges().filter(|e| e.2 == 1).count();
+    let Topology {
+        edges: direct,
+        degree,
+        path,
+        ..
+    } = Topology::of(&graph);
     let all = graph.distances.edges().count();
     let longest = graph.distances.edges().map(|e| e.2).max().unwrap_or(0);
     print::lines(&[
@@ -26,6 +31,7 @@ pub fn run(common: &Common, arch: &Arch, filter: Option<&str>) -> anyhow::Result
             graph.len(),
             all - direct
         ),
+        format!("average degree {degree:.3}   average shortest path {path:.2}, either way"),
         counts(&graph),
         String::new(),
     ])?;

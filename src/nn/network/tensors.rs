@@ -15,7 +15,7 @@ struct Entry {
     role: TensorRole,
     packing: Packing,
     value: Vec<f32>,
-    /// Empty for buffers.
+    /// Empty for buffers, and for parameters until a gradient is asked for: inference needs none.
     grad: Vec<f32>,
     /// The values of a tensor of whole numbers; empty for others.
     whole: Vec<i64>,
@@ -47,22 +47,19 @@ impl Tensors {
                 }
             }
         }
-        let entries = arch.tensors().iter().zip(packings).map(|(spec, packing)| {
-            let grads = if spec.role.is_parameter() {
-                spec.len()
-            } else {
-                0
-            };
-            Entry {
+        let entries = arch
+            .tensors()
+            .iter()
+            .zip(packings)
+            .map(|(spec, packing)| Entry {
                 name: spec.name.clone(),
                 shape: spec.shape.clone(),
                 role: spec.role,
                 packing,
                 value: first_floats(spec),
-                grad: vec![0.0; grads],
+                grad: Vec::new(),
                 whole: first_wholes(spec),
-            }
-        });
+            });
         Self {
             entries: entries.collect(),
         }
@@ -77,7 +74,7 @@ impl Tensors {
     }
 
     pub fn grad_mut(&mut self, i: TensorIndex) -> &mut [f32] {
-        &mut self.entries[i].grad
+        self.entries[i].grad_mut()
     }
 
     /// Adds one to a batch counter.
@@ -87,16 +84,21 @@ impl Tensors {
 
     pub fn clear_gradients(&mut self) {
         use rayon::prelude::*;
-        self.entries.par_iter_mut().for_each(|e| e.grad.fill(0.0));
+        self.entries
+            .par_iter_mut()
+            .for_each(|e| e.grad_mut().fill(0.0));
     }
 
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = ParamMut<'_>> {
         self.entries
             .iter_mut()
             .filter(|e| e.role.is_parameter())
-            .map(|e| ParamMut {
-                value: &mut e.value,
-                grad: &mut e.grad,
+            .map(|e| {
+                e.grad_mut();
+                ParamMut {
+                    value: &mut e.value,
+                    grad: &mut e.grad,
+                }
             })
     }
 
@@ -113,11 +115,14 @@ impl Tensors {
     }
 
     /// Gradients in PyTorch's layout.
-    pub fn gradients(&self) -> StateDict {
+    pub fn gradients(&mut self) -> StateDict {
         self.entries
-            .iter()
+            .iter_mut()
             .filter(|e| e.role.is_parameter())
-            .map(|e| (e.name.clone(), e.unpacked(&e.grad)))
+            .map(|e| {
+                e.grad_mut();
+                (e.name.clone(), e.unpacked(&e.grad))
+            })
             .collect()
     }
 
@@ -212,6 +217,14 @@ fn first_wholes(spec: &TensorSpec) -> Vec<i64> {
 }
 
 impl Entry {
+    /// The gradient, with zeros if there was none.
+    fn grad_mut(&mut self) -> &mut [f32] {
+        if self.role.is_parameter() {
+            self.grad.resize(self.value.len(), 0.0);
+        }
+        &mut self.grad
+    }
+
     fn unpacked(&self, values: &[f32]) -> Tensor {
         let mut torch = vec![0.0; values.len()];
         self.packing.unpack(values, &mut torch);
