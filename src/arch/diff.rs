@@ -64,21 +64,23 @@ fn keys(arch: &Arch) -> impl Iterator<Item = (NodeId, Key<'_>)> {
     })
 }
 
-/// The block that a node belongs to, for a summary: its path up to the last number that something follows,
-/// such as `layer1.0` of `layer1.0.conv2`; without one, the whole path.
+/// The block that a node belongs to, for a summary: its path up to the first numbers in it, such as
+/// `layer1.0` of `layer1.0.conv2` and `features.5.24` of `features.5.24.block.0`; without one, the whole path.
 #[must_use]
 pub fn block(node: &Node) -> &str {
     let path = &node.path;
-    let mut end = path.len();
-    let mut at = 0;
+    let (mut end, mut at) = (None, 0);
     for part in path.split('.') {
         let next = at + part.len();
-        if next < path.len() && part.bytes().all(|c| c.is_ascii_digit()) {
-            end = next;
+        let is_number = part.bytes().all(|c| c.is_ascii_digit());
+        match (is_number, end) {
+            (true, _) => end = Some(next),
+            (false, Some(_)) => break,
+            (false, None) => {}
         }
         at = next + 1;
     }
-    &path[..end]
+    &path[..end.unwrap_or(path.len())]
 }
 
 #[cfg(test)]
