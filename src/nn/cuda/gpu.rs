@@ -149,6 +149,7 @@ impl Driver for Gpu {
     }
 
     fn wait(&mut self) -> Result<(), DeviceError> {
+        self.enter()?;
         // SAFETY: the stream lives as long as this driver.
         unsafe { result::stream::synchronize(self.stream).doing("waiting for the GPU") }
     }
