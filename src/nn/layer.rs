@@ -21,6 +21,7 @@ pub mod zeros;
 
 use super::cuda;
 use super::error::NnError;
+use super::kernel::epilogue::Epilogue;
 use super::kernel::moments::Moments;
 use super::network::{Buffer, Clock, Mode, Pool, Regularisation, Tensors};
 use crate::arch::Activation;
@@ -77,6 +78,19 @@ pub struct Finish {
     /// `b`, per channel.
     pub offset: Option<Vec<f32>>,
     pub activation: Option<Activation>,
+}
+
+impl Finish {
+    /// The same as a kernel takes it.
+    fn epilogue<'a>(&'a self, residual: Option<&'a [f32]>) -> Epilogue<'a> {
+        Epilogue {
+            factor: self.factor.as_deref(),
+            offset: self.offset.as_deref(),
+            residual,
+            activation: self.activation,
+            measure: None,
+        }
+    }
 }
 
 /// One step of the tape. A layer may keep what it needs for its way back, such as a mask.

@@ -82,12 +82,15 @@ impl Conv {
         View::dense(&weight[group * o * k..(group + 1) * o * k], o, k)
     }
 
+    /// The faster way for a batch of so many output values, if it is one.
+    fn winograd(&self, outputs: usize) -> Option<Winograd> {
+        let batch = outputs / (self.window.positions() * self.out_channels);
+        Winograd::of(self, batch)
+    }
+
     /// `y = conv(x)`, finished: `x` is `[B, H, W, C]`, `y` is `[M, O]`.
     pub fn forward(&self, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
-        match Winograd::of(
-            self,
-            y.len() / (self.window.positions() * self.out_channels),
-        ) {
+        match self.winograd(y.len()) {
             Some(fast) => fast.forward(x, weight, epilogue, y),
             None => self.forward_by_patches(x, weight, epilogue, y),
         }
@@ -245,10 +248,7 @@ impl Conv {
 
     /// Adds the weight's gradient to `dw`.
     pub fn backward_weight(&self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-        match Winograd::of(
-            self,
-            dy.len() / (self.window.positions() * self.out_channels),
-        ) {
+        match self.winograd(dy.len()) {
             Some(fast) => fast.backward_weight(x, dy, dw),
             None => self.backward_weight_by_patches(x, dy, dw),
         }

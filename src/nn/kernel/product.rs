@@ -134,25 +134,22 @@ fn pack_panel(matrix: View<'_>, width: usize, panel: &mut [f32]) {
 /// If the shapes do not fit.
 pub fn multiply(out: &mut ViewMut<'_>, a: View<'_>, b: View<'_>, fill: Fill) {
     assert_eq!((out.width(), a.width()), (b.width(), b.height()));
-    let mut panels = PANELS.take();
     let depth = b.height().min(DEPTH);
     let step = (HELD / depth.max(1) / width()).max(1) * width();
-    for i in 0..b.width().div_ceil(step) {
-        let cols = cut(b.width(), step, i);
-        let mut fill = fill;
-        for k in 0..b.height().div_ceil(DEPTH).max(1) {
-            let rows = cut(b.height(), DEPTH, k);
-            let length = panels_len(rows.len(), cols.len());
-            if panels.len() < length {
-                panels.resize(length, 0.0);
+    with_panels(panels_len(depth, step.min(b.width())), |memory| {
+        for i in 0..b.width().div_ceil(step) {
+            let cols = cut(b.width(), step, i);
+            let mut fill = fill;
+            for k in 0..b.height().div_ceil(DEPTH).max(1) {
+                let rows = cut(b.height(), DEPTH, k);
+                let length = panels_len(rows.len(), cols.len());
+                let b = b.rows(rows.clone()).cols(cols.clone());
+                let b = Panels::pack(b, &mut memory[..length]);
+                multiply_panels(&mut out.cols(cols.clone()), a.cols(rows), b, fill);
+                fill = Fill::Accumulate;
             }
-            let b = b.rows(rows.clone()).cols(cols.clone());
-            let b = Panels::pack(b, &mut panels[..length]);
-            multiply_panels(&mut out.cols(cols.clone()), a.cols(rows), b, fill);
-            fill = Fill::Accumulate;
         }
-    }
-    PANELS.replace(panels);
+    });
 }
 
 /// Calls `work` with memory for panels of this thread.

@@ -73,14 +73,7 @@ impl Layer for Concat {
         residual: Option<&[f32]>,
         output: &mut [f32],
     ) {
-        let epilogue = Epilogue {
-            factor: finish.factor.as_deref(),
-            offset: finish.offset.as_deref(),
-            residual,
-            activation: finish.activation,
-            measure: None,
-        };
-        self.join(inputs, &epilogue, output);
+        self.join(inputs, &finish.epilogue(residual), output);
     }
 
     fn backward(

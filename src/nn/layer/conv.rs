@@ -99,11 +99,8 @@ impl Layer for Conv2d {
         let bias = self.bias.map(|i| cx.tensors.value(i).to_vec());
         let offset = offset(bias, finish);
         let epilogue = Epilogue {
-            factor: finish.factor.as_deref(),
             offset: offset.as_deref(),
-            residual,
-            activation: finish.activation,
-            measure: None,
+            ..finish.epilogue(residual)
         };
         self.convolve(cx, inputs[0], &epilogue, output);
     }
