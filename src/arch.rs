@@ -22,7 +22,9 @@ pub mod zoo;
 pub use attention::{Attention, AttentionKind, Projection};
 pub use builder::{Builder, Draw, ModuleId};
 pub use cost::{Cost, node_cost};
-pub use diff::{Diff, block as diff_block};
+pub use diff::{
+    Diff, DiffRow, ModuleDiff, NodeDiff, Part, Side as DiffSide, Tally, block as diff_block,
+};
 pub use error::ArchError;
 pub use graph::{Arch, Module, Node, NodeId, TensorId, TensorRole, TensorSpec};
 pub use op::{Activation, Conv2d, Linear, Op, Pool};

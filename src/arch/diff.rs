@@ -1,15 +1,44 @@
 //! What distinguishes two architectures, node by node.
 
-use std::collections::HashMap;
+mod modules;
+
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Arch, Node, NodeId};
+
+pub use modules::{DiffRow, ModuleDiff, Part, Side, Tally};
+
+/// What became of one node on the way from the first architecture to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeDiff {
+    /// Both have it: op with its sizes, and output.
+    Same(NodeId, NodeId),
+    /// Both have a node in this place, with other sizes or another op.
+    Changed(NodeId, NodeId),
+    /// Only the first has it.
+    Removed(NodeId),
+    /// Only the second has it.
+    Added(NodeId),
+}
+
+impl NodeDiff {
+    /// The node in the first and in the second architecture.
+    #[must_use]
+    pub const fn nodes(self) -> [Option<NodeId>; 2] {
+        match self {
+            Self::Same(a, b) | Self::Changed(a, b) => [Some(a), Some(b)],
+            Self::Removed(a) => [Some(a), None],
+            Self::Added(b) => [None, Some(b)],
+        }
+    }
+}
 
 /// Nodes of two architectures, those of the same place and kind together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
     /// Nodes that are alike: op with its sizes, and output.
     pub same: usize,
-    /// Nodes of both whose sizes differ, in the first one's order.
+    /// Nodes of both whose op or sizes differ, in the first one's order.
     pub changed: Vec<(NodeId, NodeId)>,
     /// Nodes that only the first has, in its order.
     pub removed: Vec<NodeId>,
@@ -17,33 +46,30 @@ pub struct Diff {
     pub added: Vec<NodeId>,
 }
 
-/// Place and kind of a node: its path, its op's word, and how many like it the path has before.
-type Key<'a> = (&'a str, &'static str, usize);
-
 impl Diff {
     /// Compares two architectures. Nodes are the same node if they have the same path and kind of op, and
     /// are the same in order among those: so a deeper network's further blocks are added, and a wider
-    /// one's layers are changed.
+    /// one's layers are changed. What a path has left over on both sides, such as another activation, was
+    /// changed, too.
     #[must_use]
     pub fn of(a: &Arch, b: &Arch) -> Self {
-        let in_b: HashMap<Key<'_>, NodeId> = keys(b).map(|(id, key)| (key, id)).collect();
-        let mut found = vec![false; b.nodes().len()];
+        let (in_a, mut in_b) = (by_path(a), by_path(b));
         let mut diff = Self::default();
-        for (id, key) in keys(a) {
-            let Some(other) = in_b.get(&key) else {
-                diff.removed.push(id);
-                continue;
-            };
-            found[other.0] = true;
-            let (x, y) = (a.node(id), b.node(*other));
-            if (x.op, x.shape) == (y.op, y.shape) {
-                diff.same += 1;
-            } else {
-                diff.changed.push((id, *other));
+        for (path, of_a) in in_a {
+            let of_b = in_b.remove(path).unwrap_or_default();
+            for node in pair((a, &of_a), (b, &of_b)) {
+                match node {
+                    NodeDiff::Same(..) => diff.same += 1,
+                    NodeDiff::Changed(x, y) => diff.changed.push((x, y)),
+                    NodeDiff::Removed(x) => diff.removed.push(x),
+                    NodeDiff::Added(y) => diff.added.push(y),
+                }
             }
         }
-        let missed = found.iter().enumerate().filter(|(_, found)| !**found);
-        diff.added = missed.map(|(i, _)| NodeId(i)).collect();
+        diff.added.extend(in_b.into_values().flatten());
+        diff.changed.sort_unstable();
+        diff.removed.sort_unstable();
+        diff.added.sort_unstable();
         diff
     }
 
@@ -54,13 +80,60 @@ impl Diff {
     }
 }
 
-fn keys(arch: &Arch) -> impl Iterator<Item = (NodeId, Key<'_>)> {
-    let mut before: HashMap<(&str, &str), usize> = HashMap::new();
-    arch.nodes().iter().enumerate().map(move |(i, node)| {
-        let place = (node.path.as_str(), node.op.word());
-        let count = before.entry(place).or_default();
+fn by_path(arch: &Arch) -> BTreeMap<&str, Vec<NodeId>> {
+    let mut nodes: BTreeMap<&str, Vec<NodeId>> = BTreeMap::new();
+    for (i, node) in arch.nodes().iter().enumerate() {
+        nodes.entry(&node.path).or_default().push(NodeId(i));
+    }
+    nodes
+}
+
+/// Pairs the nodes that two architectures have at one path, in no order.
+fn pair((a, of_a): (&Arch, &[NodeId]), (b, of_b): (&Arch, &[NodeId])) -> Vec<NodeDiff> {
+    let mut left: HashMap<(&str, usize), NodeId> = numbered(b, of_b).collect();
+    let mut pairs = Vec::with_capacity(of_a.len().max(of_b.len()));
+    let mut missed = Vec::new();
+    for (key, x) in numbered(a, of_a) {
+        match left.remove(&key) {
+            Some(y) => pairs.push(judge(a, x, b, y)),
+            None => missed.push(x),
+        }
+    }
+    let mut left: Vec<NodeId> = left.into_values().collect();
+    left.sort_unstable();
+    let replaced = missed.len().min(left.len());
+    let (rest_a, rest_b) = (missed.split_off(replaced), left.split_off(replaced));
+    pairs.extend(
+        missed
+            .into_iter()
+            .zip(left)
+            .map(|(x, y)| NodeDiff::Changed(x, y)),
+    );
+    pairs.extend(rest_a.into_iter().map(NodeDiff::Removed));
+    pairs.extend(rest_b.into_iter().map(NodeDiff::Added));
+    pairs
+}
+
+fn judge(a: &Arch, x: NodeId, b: &Arch, y: NodeId) -> NodeDiff {
+    let (old, new) = (a.node(x), b.node(y));
+    if (old.op, old.shape) == (new.op, new.shape) {
+        NodeDiff::Same(x, y)
+    } else {
+        NodeDiff::Changed(x, y)
+    }
+}
+
+/// Each node with its op's word and how many of that word are before it.
+fn numbered<'a>(
+    arch: &'a Arch,
+    nodes: &'a [NodeId],
+) -> impl Iterator<Item = ((&'static str, usize), NodeId)> + 'a {
+    let mut before: HashMap<&str, usize> = HashMap::new();
+    nodes.iter().map(move |id| {
+        let word = arch.node(*id).op.word();
+        let count = before.entry(word).or_default();
         *count += 1;
-        (NodeId(i), (place.0, place.1, *count))
+        ((word, *count), *id)
     })
 }
 
@@ -125,6 +198,15 @@ mod tests {
         for (x, y) in &diff.changed {
             assert_eq!(a.node(*x).path, b.node(*y).path);
         }
+    }
+
+    #[test]
+    fn another_op_in_the_same_place_is_a_change() {
+        let (a, b) = (build("vgg11"), build("vgg11_bn"));
+        let diff = Diff::of(&a, &b);
+        let words = |(x, y): &(NodeId, NodeId)| (a.node(*x).op.word(), b.node(*y).op.word());
+        let changes: Vec<_> = diff.changed.iter().map(words).collect();
+        assert!(changes.contains(&("relu", "batch norm")), "{changes:?}");
     }
 
     #[test]
