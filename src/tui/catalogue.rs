@@ -99,6 +99,14 @@ impl Catalogue {
         }
     }
 
+    /// Keeps `spec` from being forgotten soon; gives whether it must be built, and notes that it will be.
+    pub fn want(&mut self, spec: &ArchSpec) -> bool {
+        let known = self.entries.remove(spec);
+        let is_new = known.is_none();
+        self.put(spec.clone(), known.unwrap_or(Entry::Building));
+        is_new
+    }
+
     /// Notes how far `spec` is, and forgets the oldest beyond [`KEPT`].
     pub fn put(&mut self, spec: ArchSpec, entry: Entry) {
         self.order.retain(|s| *s != spec);

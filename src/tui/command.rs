@@ -40,6 +40,10 @@ pub enum Command {
     ArchClasses,
     ArchSide,
     ArchUnfold,
+    ArchDiff,
+    ArchSwap,
+    ArchNextChange,
+    ArchPreviousChange,
     // Runs.
     RunPause,
     RunResume,
@@ -113,6 +117,10 @@ pub const SPECS: &[Spec] = &[
     spec(ARCH, Command::ArchClasses, "arch.classes", "Set the number of classes", &["c"]),
     spec(ARCH, Command::ArchSide, "arch.side", "Set the image size", &["i"]),
     spec(ARCH, Command::ArchUnfold, "arch.unfold", "Open or close all modules", &["z"]),
+    spec(ARCH, Command::ArchDiff, "arch.diff", "Compare with another network", &["d"]),
+    spec(ARCH, Command::ArchSwap, "arch.swap", "Swap the two that are compared", &["x"]),
+    spec(ARCH, Command::ArchNextChange, "arch.next-change", "To the next difference", &["n"]),
+    spec(ARCH, Command::ArchPreviousChange, "arch.previous-change", "To the difference before", &["N"]),
 
     spec(PARAM, Command::Predict, "param.predict", "Predict parameters", &["enter"]),
     spec(PARAM, Command::PostProcess, "param.post", "Post-process the prediction", &["p"]),

@@ -1,7 +1,7 @@
 //! The palette: every command by name, found by a few letters.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -116,8 +116,19 @@ impl Palette {
         self.search();
     }
 
+    /// Commands that hold every word typed; only if there are none, those that hold its letters in order.
     fn search(&mut self) {
-        let pattern = Pattern::parse(self.line.text(), CaseMatching::Ignore, Normalization::Smart);
+        self.found = self.find(AtomKind::Substring);
+        if self.found.is_empty() {
+            self.found = self.find(AtomKind::Fuzzy);
+        }
+        self.cursor = Cursor::default();
+    }
+
+    /// Indices of the commands that match, best first.
+    fn find(&mut self, kind: AtomKind) -> Vec<usize> {
+        let typed = self.line.text();
+        let pattern = Pattern::new(typed, CaseMatching::Ignore, Normalization::Smart, kind);
         let mut scored: Vec<(u32, usize)> = Vec::new();
         let mut letters = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
@@ -133,8 +144,7 @@ impl Palette {
             }
         }
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
-        self.found = scored.into_iter().map(|(_, index)| index).collect();
-        self.cursor = Cursor::default();
+        scored.into_iter().map(|(_, index)| index).collect()
     }
 
     /// Draws it over the upper middle of `screen`.
@@ -222,5 +232,17 @@ mod tests {
         assert_eq!(found("theme"), Some(Command::NextTheme));
         assert_eq!(found("fine tu"), Some(Command::FineTune));
         assert_eq!(found("zzzqqq"), None);
+    }
+
+    #[test]
+    fn scattered_letters_count_only_where_no_word_fits() {
+        let listed = |letters: &str| {
+            let mut palette = Palette::new(PanelId::Runs, &Keymap::default());
+            palette.paste(letters);
+            let titles = palette.found.iter().map(|i| palette.entries[*i].spec.title);
+            titles.collect::<Vec<_>>()
+        };
+        assert_eq!(listed("them"), ["Next theme"]);
+        assert!(listed("nxtthm").contains(&"Next theme"));
     }
 }

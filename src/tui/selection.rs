@@ -17,6 +17,9 @@ pub struct Selection {
     /// Seed of the prediction: of `random`, and of what a GHN leaves to chance.
     pub seed: u64,
     pub post: PostSpec,
+    /// Name of the architecture that the chosen one is compared with; not kept across starts.
+    #[serde(skip)]
+    pub second: Option<String>,
 }
 
 impl Default for Selection {
@@ -36,6 +39,7 @@ impl Default for Selection {
                 layer: "37".to_owned(),
                 seed: 1111,
             },
+            second: None,
         }
     }
 }
@@ -52,6 +56,30 @@ impl Selection {
             init += "+orth";
         }
         init
+    }
+}
+
+impl Selection {
+    /// The architecture compared with, for the same classes and images.
+    #[must_use]
+    pub fn second_arch(&self) -> Option<ArchSpec> {
+        let name = self.second.clone()?;
+        Some(ArchSpec {
+            name,
+            ..self.arch.clone()
+        })
+    }
+
+    /// The name that moving in the list changes: the second one's while two are compared.
+    pub fn pointed(&mut self) -> &mut String {
+        self.second.as_mut().unwrap_or(&mut self.arch.name)
+    }
+
+    /// Exchanges the two that are compared.
+    pub fn swap(&mut self) {
+        if let Some(second) = &mut self.second {
+            std::mem::swap(second, &mut self.arch.name);
+        }
     }
 }
 

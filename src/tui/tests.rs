@@ -1,6 +1,7 @@
 //! The app as a whole, without a terminal: messages in, state, effects and cells out.
 
 mod any_input;
+mod compare;
 pub(super) mod harness;
 pub(super) mod made_runs;
 mod parameters;

@@ -101,9 +101,11 @@ fn settle_selection(app: &mut App, effects: &mut Vec<Effect>) {
             break;
         }
         let spec = app.shared.selection.arch.clone();
-        if app.shared.archs.get(&spec).is_none() {
-            app.shared.archs.put(spec.clone(), Entry::Building);
-            effects.push(Effect::Build(spec.clone()));
+        let second = app.shared.selection.second_arch();
+        for wanted in [Some(spec.clone()), second].into_iter().flatten() {
+            if app.shared.archs.want(&wanted) {
+                effects.push(Effect::Build(wanted));
+            }
         }
         let sizes = &mut app.shared.archs.sizes;
         if (sizes.classes, sizes.side) != (spec.classes, spec.side) {
@@ -122,6 +124,7 @@ fn settle_selection(app: &mut App, effects: &mut Vec<Effect>) {
 fn remember(app: &mut App, effects: &mut Vec<Effect>) {
     let mut now = app.remembered.clone();
     now.selection = app.shared.selection.clone();
+    now.selection.second = None;
     app.parameters.remember(&mut now);
     if now != app.remembered {
         app.remembered = now.clone();

@@ -3,9 +3,13 @@
 //!
 //! Moving in the list chooses: all panels are views of the one selection.
 
+mod compare;
 mod details;
+mod details_view;
 mod layout;
 mod list;
+mod outline;
+mod prompt;
 mod tree;
 mod tree_view;
 
@@ -18,8 +22,12 @@ use crate::text::Shown;
 use crate::tui::catalogue::Entry;
 use crate::tui::command::Command;
 use crate::tui::effect::Effect;
+use crate::tui::selection::Selection;
 use crate::tui::shared::{Severity, Shared};
 use crate::tui::widgets::form::{Line, Typed};
+use crate::tui::widgets::pane;
+use crate::tui::widgets::write::{Slot, put};
+use compare::{CompareView, Comparison, Way};
 use details::Details;
 use layout::Layout;
 use list::ArchList;
@@ -65,6 +73,11 @@ pub struct ArchitecturesPanel {
     bars: Bars,
     list: ArchList,
     tree: Tree,
+    comparison: Comparison,
+    /// The selection's second network, as last heard of.
+    second: Option<String>,
+    /// The one compared with before, to begin with the next time.
+    last_second: Option<String>,
     details: Details,
     typing: Typing,
 }
@@ -117,12 +130,16 @@ impl Panel for ArchitecturesPanel {
             shared.archs.get(&shared.selection.arch),
             Some(Entry::Failed(_))
         );
+        if shared.selection.second.is_some() {
+            return self.compare_hints();
+        }
         let mut hints = vec![Hint::new(Command::Down, "move")];
         match self.pane {
             Pane::List => hints.push(Hint::new(Command::Open, "look inside")),
             Pane::Tree => hints.push(Hint::new(Command::Right, "open, close")),
         }
         hints.push(Hint::new(Command::Filter, "filter"));
+        hints.push(Hint::new(Command::ArchDiff, "compare"));
         hints.push(Hint::new(Command::ArchClasses, "classes"));
         hints.push(Hint::new(Command::ArchSide, "image size"));
         if !failed {
@@ -143,11 +160,39 @@ impl Panel for ArchitecturesPanel {
     }
 
     fn can_leave(&self) -> bool {
-        self.pane == Pane::Tree || self.list.is_filtered()
+        self.pane == Pane::Tree || self.list.is_filtered() || self.second.is_some()
     }
 }
 
 impl ArchitecturesPanel {
+    fn compare_hints(&self) -> Vec<Hint> {
+        let mut hints = Vec::new();
+        match self.pane {
+            Pane::List => {
+                hints.push(Hint::new(Command::Down, "compare with"));
+                hints.push(Hint::new(Command::Open, "look inside"));
+                hints.push(Hint::new(Command::Filter, "filter"));
+            }
+            Pane::Tree => {
+                hints.push(Hint::new(Command::ArchNextChange, "next"));
+                hints.push(Hint::new(Command::ArchPreviousChange, "previous"));
+                hints.push(Hint::new(Command::Right, "open, close"));
+                hints.push(Hint::new(Command::ArchDiff, "another network"));
+            }
+        }
+        hints.push(Hint::new(Command::Back, "end"));
+        hints.push(Hint::new(Command::ArchSwap, "swap"));
+        if self.pane == Pane::Tree {
+            hints.push(Hint::new(Command::Filter, "filter"));
+        }
+        hints.push(Hint::new(Command::ArchUnfold, "open all"));
+        hints.push(Hint::new(Command::ArchClasses, "classes"));
+        hints.push(Hint::new(Command::ArchSide, "image size"));
+        hints.push(Hint::new(Command::NextPane, "other pane"));
+        hints.push(Hint::new(Command::Copy, "copy name"));
+        hints
+    }
+
     fn command(&mut self, command: Command, shared: &mut Shared) -> Vec<Effect> {
         match command {
             Command::NextPane | Command::PreviousPane => {
@@ -156,7 +201,7 @@ impl ArchitecturesPanel {
                     Pane::Tree => Pane::List,
                 };
             }
-            Command::Filter => self.begin_filter(),
+            Command::Filter => self.begin_filter(shared),
             Command::ArchClasses => self.begin_setting(Setting::Classes, shared),
             Command::ArchSide => self.begin_setting(Setting::Side, shared),
             Command::ArchBars => {
@@ -166,9 +211,21 @@ impl ArchitecturesPanel {
                 };
             }
             Command::ArchUnfold => {
-                self.tree.toggle_all(shared);
+                if shared.selection.second.is_some() {
+                    self.comparison.toggle_all();
+                } else {
+                    self.tree.toggle_all(shared);
+                }
                 self.settle(shared);
             }
+            Command::ArchDiff => self.begin_comparison(shared),
+            Command::ArchSwap => {
+                if is_comparing(shared) {
+                    shared.select(Selection::swap);
+                }
+            }
+            Command::ArchNextChange => self.jump(Way::Down, shared),
+            Command::ArchPreviousChange => self.jump(Way::Up, shared),
             Command::Copy => return self.copy(shared),
             Command::Back => self.back(shared),
             command => match self.pane {
@@ -179,20 +236,60 @@ impl ArchitecturesPanel {
         Vec::new()
     }
 
+    /// Clears the filter of the pane with the keys, else ends the comparison, else goes to the list.
     fn back(&mut self, shared: &mut Shared) {
-        if self.pane == Pane::Tree && self.tree.is_filtered() {
-            self.tree.filter("", shared);
-            self.settle(shared);
-        } else if self.pane == Pane::Tree {
-            self.pane = Pane::List;
-        } else {
-            self.list.filter("", shared);
+        let is_comparing = shared.selection.second.is_some();
+        match self.pane {
+            Pane::List if self.list.is_filtered() => self.list.filter("", shared),
+            Pane::Tree if is_comparing && self.comparison.is_filtered() => {
+                self.comparison.filter("");
+                self.settle(shared);
+            }
+            Pane::Tree if !is_comparing && self.tree.is_filtered() => {
+                self.tree.filter("", shared);
+                self.settle(shared);
+            }
+            _ if is_comparing => shared.select(|selection| selection.second = None),
+            Pane::Tree => self.pane = Pane::List,
+            Pane::List => {}
         }
     }
 
-    fn begin_filter(&mut self) {
+    /// Lets the list pick a second network; the first time, begins at the chosen one.
+    fn begin_comparison(&mut self, shared: &mut Shared) {
+        self.pane = Pane::List;
+        let last = self.last_second.clone();
+        shared.select(|selection| {
+            let first = selection.arch.name.clone();
+            selection.second.get_or_insert(last.unwrap_or(first));
+        });
+        self.list.filter("", shared);
+        self.list.point(shared);
+        self.settle(shared);
+    }
+
+    fn jump(&mut self, way: Way, shared: &mut Shared) {
+        if !is_comparing(shared) {
+            return;
+        }
+        self.pane = Pane::Tree;
+        if !self.comparison.jump(way) {
+            let words = match way {
+                Way::Down => "There is no difference further down.",
+                Way::Up => "There is no difference further up.",
+            };
+            shared.say(Severity::Warning, words);
+        }
+        self.settle(shared);
+    }
+
+    fn begin_filter(&mut self, shared: &Shared) {
+        let is_comparing = shared.selection.second.is_some();
         self.typing = match self.pane {
             Pane::List => Typing::ListFilter(Line::new(self.list.filter_text())),
+            Pane::Tree if is_comparing => {
+                Typing::TreeFilter(Line::new(self.comparison.filter_text()))
+            }
             Pane::Tree => Typing::TreeFilter(Line::new(self.tree.filter_text())),
         };
     }
@@ -230,7 +327,11 @@ impl ArchitecturesPanel {
                 } else {
                     line.text()
                 };
-                self.tree.filter(text, shared);
+                if shared.selection.second.is_some() {
+                    self.comparison.filter(text);
+                } else {
+                    self.tree.filter(text, shared);
+                }
             }
         }
         if typed != Typed::Going {
@@ -253,21 +354,31 @@ impl ArchitecturesPanel {
     }
 
     fn tree_command(&mut self, command: Command, shared: &mut Shared) {
-        let page = Layout::of(shared.area).tree_rows();
-        match command {
-            Command::Open | Command::Toggle | Command::Right | Command::Left => {
-                if !self.tree.fold(command, shared) && command == Command::Left {
+        let layout = Layout::of(shared.area);
+        let is_comparing = shared.selection.second.is_some();
+        match (command, is_comparing) {
+            (Command::Open | Command::Toggle | Command::Right | Command::Left, _) => {
+                let was_of_use = if is_comparing {
+                    self.comparison.fold(command)
+                } else {
+                    self.tree.fold(command, shared)
+                };
+                if !was_of_use && command == Command::Left {
                     self.pane = Pane::List;
                 }
             }
-            motion => self.tree.motion(motion, page),
+            (motion, true) => self.comparison.motion(motion, layout.compare_rows()),
+            (motion, false) => self.tree.motion(motion, layout.tree_rows()),
         }
         self.settle(shared);
     }
 
     fn copy(&self, shared: &mut Shared) -> Vec<Effect> {
         let name = match self.pane {
-            Pane::List => Some(shared.selection.arch.name.clone()),
+            Pane::List => Some(shared.selection.clone().pointed().clone()),
+            Pane::Tree if shared.selection.second.is_some() => {
+                self.comparison.path().map(str::to_owned)
+            }
             Pane::Tree => self.tree.path().map(str::to_owned),
         };
         let Some(name) = name.filter(|n| !n.is_empty()) else {
@@ -279,8 +390,16 @@ impl ArchitecturesPanel {
 
     /// After news about architectures: list and tree are made anew.
     fn refresh(&mut self, shared: &Shared) {
-        self.list.refresh(shared);
+        let before = std::mem::replace(&mut self.second, shared.selection.second.clone());
+        if before.is_some() && self.second.is_none() {
+            self.last_second = before;
+            // Moving changes the first one again.
+            self.list.point(shared);
+        } else {
+            self.list.refresh(shared);
+        }
         self.tree.refresh(shared);
+        self.comparison.refresh(shared);
         self.settle(shared);
     }
 
@@ -289,8 +408,10 @@ impl ArchitecturesPanel {
         let layout = Layout::of(shared.area);
         self.list.settle(layout.list_rows());
         self.tree.settle(layout.tree_rows());
+        self.comparison.settle(layout.compare_rows());
         // Of the network whose rows these are: the selection may be ahead of them.
         self.details = match (self.tree.report(), self.tree.row()) {
+            _ if shared.selection.second.is_some() => self.comparison.details(),
             (Some(report), Some(row)) => Details::of(report, row),
             _ => Details::default(),
         };
@@ -306,6 +427,27 @@ impl ArchitecturesPanel {
     }
 
     fn tree_view(&self, shared: &Shared, layout: &Layout, buf: &mut Buffer) {
+        if !layout.single {
+            let (look, x) = (&shared.look, layout.tree.x - 1);
+            pane::divider(buf, x, layout.tree.y + 1, layout.list.height - 1, look);
+            put(
+                buf,
+                Slot::new(x, layout.tree.y, 1),
+                look.glyphs.rule,
+                look.theme.line,
+            );
+        }
+        if let Some(second) = shared.selection.second_arch() {
+            let view = CompareView {
+                comparison: &self.comparison,
+                second: &second,
+                details: &self.details,
+                focused: self.pane == Pane::Tree,
+                typing: &self.typing,
+                shared,
+            };
+            return view.draw(layout, buf);
+        }
         let view = tree_view::TreeView {
             tree: &self.tree,
             details: &self.details,
@@ -316,6 +458,16 @@ impl ArchitecturesPanel {
         };
         view.draw(layout, buf);
     }
+}
+
+/// Whether two are compared; if not, says how to begin.
+fn is_comparing(shared: &mut Shared) -> bool {
+    let is_comparing = shared.selection.second.is_some();
+    if !is_comparing {
+        let text = "Nothing is compared; d compares with another network.";
+        shared.say(Severity::Warning, text);
+    }
+    is_comparing
 }
 
 /// Takes a typed class count or image side; a number out of range is refused with the range.

@@ -58,6 +58,7 @@ const KEYS: &[&str] = &[
     "X",
     "0",
     "n",
+    "N",
     "ctrl-t",
     "ctrl-g",
     "ctrl-u",

@@ -66,6 +66,18 @@ pub fn cut_left(text: &str, room: u16, ellipsis: &str) -> String {
     ellipsis.to_owned() + &kept.concat()
 }
 
+/// `text` in at most `room` cells, its middle replaced by the ellipsis: for names whose beginnings say what
+/// they are and whose ends tell them apart.
+#[must_use]
+pub fn cut_middle(text: &str, room: u16, ellipsis: &str) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let kept = room.saturating_sub(width(ellipsis));
+    let head = cut(text, kept.div_ceil(2), "");
+    head + &cut_left(text, room - kept.div_ceil(2), ellipsis)
+}
+
 /// Writes from the left, cut hard at the slot's end; gives the cells used.
 pub fn put(buf: &mut Buffer, slot: Slot, text: &str, style: Style) -> u16 {
     let bounds = buf.area;
@@ -108,5 +120,9 @@ mod tests {
             "…onv2.weight".to_owned().replace("…o", "…co")
         );
         assert_eq!(cut("abc", 0, ""), "");
+        assert_eq!(cut_middle("shufflenet_v2_x0_5", 13, "…"), "shuffl…2_x0_5");
+        assert_eq!(cut_middle("shufflenet", 10, "…"), "shufflenet");
+        assert_eq!(cut_middle("abc", 1, "…"), "…");
+        assert_eq!(cut_middle("abc", 0, ""), "");
     }
 }

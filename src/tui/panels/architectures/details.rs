@@ -35,7 +35,7 @@ impl Details {
         say("shape", shapes(arch, row));
         say("params", cost(row.params, report.params));
         say("MACs", cost(row.macs, report.macs));
-        for tensor in tensors(arch, row) {
+        for tensor in tensors(arch, &row.nodes) {
             say("tensor", tensor);
         }
         let (before, after) = neighbours(arch, &row.nodes);
@@ -58,7 +58,7 @@ impl Details {
 }
 
 /// `conv 3x3, 64 → 64 channels, stride 1, padding 1, no bias`.
-fn attributes(node: &Node) -> String {
+pub fn attributes(node: &Node) -> String {
     let op = node.op.describe();
     match node.op {
         Op::Conv2d(c) => {
@@ -95,7 +95,7 @@ fn attributes(node: &Node) -> String {
 }
 
 /// `12 ops: 4 conv, 4 batch norm, 3 relu, 1 add`.
-fn tally(arch: &Arch, nodes: &[NodeId]) -> String {
+pub fn tally(arch: &Arch, nodes: &[NodeId]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for id in nodes {
         let word = arch.node(*id).op.word();
@@ -132,7 +132,7 @@ fn cost(value: u64, total: u64) -> String {
 }
 
 /// `2 359 296`: digits in groups of three.
-fn grouped(value: u64) -> String {
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -145,8 +145,8 @@ fn grouped(value: u64) -> String {
 }
 
 /// Name, shape and first values of each tensor of a single module.
-fn tensors(arch: &Arch, row: &TreeLine) -> Vec<String> {
-    let [id] = row.nodes.as_slice() else {
+pub fn tensors(arch: &Arch, nodes: &[NodeId]) -> Vec<String> {
+    let [id] = nodes else {
         return Vec::new();
     };
     let node = arch.node(*id);

@@ -25,6 +25,33 @@ pub const LIST_HEAD: u16 = 2;
 /// Lines of the tree pane above its rows: title, totals, column titles.
 pub const TREE_HEAD: u16 = 3;
 
+/// How much is said of two architectures above their difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Totals {
+    /// Only the difference, in one line.
+    Line,
+    /// A table of both and the difference.
+    Table,
+    /// And a line that counts the nodes that differ.
+    TableAndCounts,
+}
+
+/// Below these heights of the tree pane, the totals of a comparison take fewer lines.
+const TABLE: u16 = 12;
+const TABLE_AND_COUNTS: u16 = 20;
+
+impl Totals {
+    /// Lines.
+    #[must_use]
+    pub const fn rows(self) -> u16 {
+        match self {
+            Self::Line => 1,
+            Self::Table => 4,
+            Self::TableAndCounts => 6,
+        }
+    }
+}
+
 impl Layout {
     #[must_use]
     pub fn of(area: Rect) -> Self {
@@ -59,6 +86,22 @@ impl Layout {
     #[must_use]
     pub const fn list_rows(&self) -> usize {
         self.list.height.saturating_sub(LIST_HEAD) as usize
+    }
+
+    /// How the totals of a comparison are drawn.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        match self.tree.height {
+            ..TABLE => Totals::Line,
+            TABLE..TABLE_AND_COUNTS => Totals::Table,
+            TABLE_AND_COUNTS.. => Totals::TableAndCounts,
+        }
+    }
+
+    /// Rows of the tree while two architectures are compared: without titles and totals.
+    #[must_use]
+    pub const fn compare_rows(&self) -> usize {
+        self.tree.height.saturating_sub(2 + self.totals().rows()) as usize
     }
 
     #[must_use]

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
+use super::compare::{ADDED, REMOVED};
 use super::layout::LIST_HEAD;
 use crate::arch::zoo;
 use crate::tui::command::Command;
@@ -13,7 +15,7 @@ use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::form::Line;
 use crate::tui::widgets::number;
 use crate::tui::widgets::pane::{self, Focus};
-use crate::tui::widgets::write::{Slot, cut, put, put_right};
+use crate::tui::widgets::write::{Slot, cut_middle, put, put_right};
 
 /// One line of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +85,8 @@ impl ArchList {
                 self.rows.extend(names.into_iter().map(|n| Row::Arch(n)));
             }
         }
-        let chosen = shared.selection.arch.name.as_str();
+        let selection = &shared.selection;
+        let chosen = selection.second.as_ref().unwrap_or(&selection.arch.name);
         let wanted = |row: &Row| match (on_family, row) {
             (Some(family), row) => *row == family,
             (None, Row::Arch(name)) => *name == chosen,
@@ -130,10 +133,20 @@ impl ArchList {
         self.cursor.settle(self.rows.len(), page);
     }
 
-    /// Makes the network under the cursor the app's selection.
+    /// Makes the network under the cursor the app's selection, or the one compared with while two are.
     pub fn choose(&self, shared: &mut Shared) {
         if let Some(Row::Arch(name)) = self.rows.get(self.cursor.at) {
-            shared.select(|selection| (*name).clone_into(&mut selection.arch.name));
+            shared.select(|selection| (*name).clone_into(selection.pointed()));
+        }
+    }
+
+    /// Puts the cursor on the network that moving changes, also from a family; a filter that hides it goes.
+    pub fn point(&mut self, shared: &Shared) {
+        self.cursor.at = usize::MAX;
+        self.refresh(shared);
+        if self.cursor.at == usize::MAX {
+            self.filter.clear();
+            self.refresh(shared);
         }
     }
 
@@ -147,7 +160,12 @@ impl ArchList {
         buf: &mut Buffer,
     ) {
         let look = &shared.look;
-        let inner = pane::titled(buf, area, "Architectures", Focus::when(focused), look);
+        let title = if shared.selection.second.is_some() {
+            "Compare with"
+        } else {
+            "Architectures"
+        };
+        let inner = pane::titled(buf, area, title, Focus::when(focused), look);
         self.filter_view(inner, typing, shared, buf);
         let rows = area.height.saturating_sub(LIST_HEAD);
         if self.rows.is_empty() {
@@ -208,14 +226,9 @@ impl ArchList {
                 put(buf, title, zoo::FAMILIES[index].title, theme.dim);
             }
             Row::Arch(name) => {
-                let chosen = shared.selection.arch.name == name;
-                if chosen {
-                    put(
-                        buf,
-                        Slot::new(slot.x + 1, slot.y, 1),
-                        glyphs.cursor,
-                        theme.accent,
-                    );
+                let mark = mark(name, shared);
+                if let Some((glyph, style)) = mark {
+                    put(buf, Slot::new(slot.x + 1, slot.y, 1), glyph, style);
                 }
                 let size = shared.archs.sizes.params.get(name);
                 let words = match size {
@@ -226,10 +239,22 @@ impl ArchList {
                 let right = Slot::new(slot.x, slot.y, slot.width - 1);
                 let used = put_right(buf, right, &words, theme.dim);
                 let room = slot.width.saturating_sub(5 + used);
-                let style = if chosen { theme.accent } else { theme.text };
-                let text = cut(name, room, glyphs.ellipsis);
+                let style = mark.map_or(theme.text, |(_, style)| style);
+                let text = cut_middle(name, room, glyphs.ellipsis);
                 put(buf, Slot::new(slot.x + 3, slot.y, room), &text, style);
             }
         }
+    }
+}
+
+/// What marks a chosen network: of two that are compared, what only the first has is removed, what only
+/// the second has is added.
+fn mark(name: &str, shared: &Shared) -> Option<(&'static str, Style)> {
+    let (theme, selection) = (&shared.look.theme, &shared.selection);
+    let is_first = selection.arch.name == name;
+    match &selection.second {
+        Some(second) if second == name => Some((ADDED, theme.good)),
+        Some(_) => is_first.then_some((REMOVED, theme.bad)),
+        None => is_first.then_some((shared.look.glyphs.cursor, theme.accent)),
     }
 }

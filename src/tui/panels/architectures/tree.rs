@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::outline::{Fold, Folded, Outline, OutlineRow};
 use crate::arch::{Arch, ModuleTree, NodeId, Op, Shape};
 use crate::text::Shown;
 use crate::tui::catalogue::ArchReport;
 use crate::tui::command::Command;
 use crate::tui::shared::Shared;
-use crate::tui::widgets::cursor::Cursor;
 
 /// One row of the tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,19 +37,24 @@ pub struct TreeLine {
     pub is_function: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fold {
-    Leaf,
-    Open,
-    Closed,
+impl OutlineRow for TreeLine {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn fold(&self) -> Fold {
+        self.fold
+    }
 }
 
 /// The rows with their cursor.
 #[derive(Debug, Default)]
 pub struct Tree {
-    rows: Vec<TreeLine>,
-    cursor: Cursor,
-    open: HashSet<String>,
+    outline: Outline<TreeLine>,
     filter: String,
     /// Whose rows these are.
     report: Option<Arc<ArchReport>>,
@@ -57,13 +62,8 @@ pub struct Tree {
 
 impl Tree {
     #[must_use]
-    pub fn rows(&self) -> &[TreeLine] {
-        &self.rows
-    }
-
-    #[must_use]
-    pub const fn cursor(&self) -> &Cursor {
-        &self.cursor
+    pub const fn outline(&self) -> &Outline<TreeLine> {
+        &self.outline
     }
 
     /// The network whose rows these are.
@@ -75,7 +75,7 @@ impl Tree {
     /// The row under the cursor.
     #[must_use]
     pub fn row(&self) -> Option<&TreeLine> {
-        self.rows.get(self.cursor.at)
+        self.outline.row()
     }
 
     /// The path under the cursor.
@@ -104,56 +104,34 @@ impl Tree {
     /// still there.
     pub fn refresh(&mut self, shared: &Shared) {
         let report = shared.archs.ready(&shared.selection.arch).cloned();
-        let key = self.row().map(|row| row.key.clone());
         let same_arch = match (&self.report, &report) {
             (Some(a), Some(b)) => a.arch.name() == b.arch.name(),
             _ => false,
         };
         if report.is_some() && !same_arch {
-            self.open.clear();
+            self.outline.open.clear();
         }
         self.report = report;
-        self.rows = match &self.report {
+        let rows = match &self.report {
             None => Vec::new(),
             Some(report) if self.is_filtered() => found(report, &self.filter),
             Some(report) => {
+                let open = &self.outline.open;
                 let mut rows = Vec::new();
-                add_children(&report.tree, &report.arch, 0, &self.open, &mut rows);
+                add_children(&report.tree, &report.arch, 0, open, &mut rows);
                 rows
             }
         };
-        let at = key.and_then(|key| self.rows.iter().position(|row| row.key == key));
-        self.cursor.at = at.unwrap_or(0);
+        self.outline.replace(rows);
     }
 
-    /// Opens or closes the row under the cursor; `Left` on a closed row goes to its parent. False if
-    /// there was nothing to do.
+    /// Opens or closes the row under the cursor, see [`Outline::fold`]. False if there was nothing to do.
     pub fn fold(&mut self, command: Command, shared: &Shared) -> bool {
-        let Some(row) = self.row() else { return false };
-        let (key, depth) = (row.key.clone(), row.depth);
-        match (row.fold, command) {
-            (Fold::Open, Command::Left | Command::Open | Command::Toggle) => {
-                self.open.remove(&key);
-            }
-            (Fold::Closed, Command::Right | Command::Open | Command::Toggle) => {
-                self.open.insert(key);
-            }
-            (_, Command::Left) => {
-                let parent = self.rows[..self.cursor.at]
-                    .iter()
-                    .rposition(|r| r.depth < depth);
-                let Some(parent) = parent else { return false };
-                self.cursor.at = parent;
-                return true;
-            }
-            (Fold::Open, Command::Right) => {
-                self.cursor.at += 1;
-                return true;
-            }
-            _ => return false,
+        let folded = self.outline.fold(command);
+        if folded == Folded::Changed {
+            self.refresh(shared);
         }
-        self.refresh(shared);
-        true
+        folded != Folded::Nothing
     }
 
     /// Opens everything, or closes everything if everything is open.
@@ -163,21 +141,17 @@ impl Tree {
         };
         let mut all = HashSet::new();
         collect_blocks(&report.tree, &mut all);
-        if all.is_subset(&self.open) {
-            self.open.clear();
-        } else {
-            self.open = all;
-        }
+        self.outline.toggle_all(all);
         self.refresh(shared);
     }
 
     /// Moves the cursor.
     pub fn motion(&mut self, command: Command, page: usize) {
-        self.cursor.command(command, self.rows.len(), page);
+        self.outline.motion(command, page);
     }
 
     pub fn settle(&mut self, page: usize) {
-        self.cursor.settle(self.rows.len(), page);
+        self.outline.settle(page);
     }
 }
 
@@ -231,7 +205,7 @@ fn add_children(
     rows.extend(functions.map(|id| function(arch, id, depth)));
 }
 
-fn span_label(first: &str, last: &str) -> String {
+pub fn span_label(first: &str, last: &str) -> String {
     format!("{first}..{last}")
 }
 
@@ -260,10 +234,7 @@ fn module_line(
         output: module.output,
         params: module.cost.params * repeats as u64,
         macs: module.cost.macs * repeats as u64,
-        nodes: (module.span[0].0..=module.span[1].0)
-            .map(NodeId)
-            .filter(|id| lies_in(&arch.node(*id).path, &module.path))
-            .collect(),
+        nodes: nodes_in(arch, &module.path, module.span),
         is_function: false,
     }
 }
@@ -310,15 +281,23 @@ fn summary(module: &ModuleTree, arch: &Arch, repeats: usize) -> String {
     if blocks_in(module) > 0 {
         return String::new();
     }
-    let mut layers = Vec::new();
-    let ids = (module.span[0].0..=module.span[1].0).map(NodeId);
-    for node in ids.map(|id| arch.node(id)) {
-        let is_layer = node.op.owns_weight() || matches!(node.op, Op::Attention(_));
-        if is_layer && lies_in(&node.path, &module.path) {
-            layers.push(node.op.describe());
-        }
-    }
-    join_layers(&layers)
+    layers(arch, &nodes_in(arch, &module.path, module.span))
+}
+
+/// The layers with weights among these nodes: `conv 1x1, 3x3, 1x1`.
+pub fn layers(arch: &Arch, nodes: &[NodeId]) -> String {
+    let layers = nodes.iter().map(|id| arch.node(*id));
+    let layers = layers.filter(|n| n.op.owns_weight() || matches!(n.op, Op::Attention(_)));
+    let words: Vec<String> = layers.map(|node| node.op.describe()).collect();
+    join_layers(&words)
+}
+
+/// The nodes in the module called `path`, which all lie in `span`.
+pub fn nodes_in(arch: &Arch, path: &str, span: [NodeId; 2]) -> Vec<NodeId> {
+    (span[0].0..=span[1].0)
+        .map(NodeId)
+        .filter(|id| lies_in(&arch.node(*id).path, path))
+        .collect()
 }
 
 /// `conv 1x1, 3x3, 1x1`: a word that repeats the one before is left out.

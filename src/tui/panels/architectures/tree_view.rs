@@ -5,8 +5,9 @@ use ratatui::layout::Rect;
 
 use super::details::Details;
 use super::layout::{Layout, TREE_HEAD};
-use super::tree::{Fold, Tree, TreeLine};
-use super::{Bars, Setting, Typing};
+use super::outline::Fold;
+use super::tree::{Tree, TreeLine};
+use super::{Bars, Typing, details_view, prompt};
 use crate::arch::Shape;
 use crate::text::Shown;
 use crate::tui::catalogue::{ArchReport, Entry};
@@ -55,15 +56,6 @@ impl TreeView<'_> {
         let name = Shown::new(&spec.name);
         let area = layout.tree;
         let inner = pane::titled(buf, area, name.as_str(), Focus::when(self.focused), look);
-        if !layout.single {
-            pane::divider(buf, area.x - 1, area.y + 1, layout.list.height - 1, look);
-            put(
-                buf,
-                Slot::new(area.x - 1, area.y, 1),
-                look.glyphs.rule,
-                look.theme.line,
-            );
-        }
         let text = Rect {
             x: inner.x + 1,
             width: inner.width.saturating_sub(1),
@@ -71,12 +63,14 @@ impl TreeView<'_> {
         };
         match self.shared.archs.get(spec) {
             Some(Entry::Ready(report)) => {
-                self.totals(report, text, buf);
+                if !self.prompt(text, buf) {
+                    self.totals(report, text, buf);
+                }
                 self.table(report, text, buf);
-                self.details(layout, buf);
+                details_view::draw(self.details, layout, look, buf);
             }
             Some(Entry::Failed(message)) => {
-                self.prompt_or(text, buf, |_| {});
+                self.prompt(text, buf);
                 let below = Rect {
                     y: text.y + 1,
                     height: text.height.saturating_sub(1),
@@ -95,19 +89,16 @@ impl TreeView<'_> {
         }
     }
 
-    /// The line for what is being typed, if anything is, otherwise what `other` draws.
-    fn prompt_or(&self, area: Rect, buf: &mut Buffer, other: impl FnOnce(&mut Buffer)) {
-        let theme = &self.shared.look.theme;
-        let (label, line) = match self.typing {
-            Typing::Setting(Setting::Classes, line) => ("number of classes ", line),
-            Typing::Setting(Setting::Side, line) => ("image height and width ", line),
-            Typing::TreeFilter(line) => ("/ ", line),
-            Typing::Nothing | Typing::ListFilter(_) => return other(buf),
-        };
+    /// See [`prompt::draw`].
+    fn prompt(&self, area: Rect, buf: &mut Buffer) -> bool {
         let slot = Slot::new(area.x, area.y, area.width);
-        let used = put(buf, slot, label, theme.accent);
-        let rest = Slot::new(slot.x + used, slot.y, slot.width.saturating_sub(used));
-        line.view(buf, rest, &self.shared.look);
+        prompt::draw(
+            self.typing,
+            self.tree.filter_text(),
+            slot,
+            &self.shared.look,
+            buf,
+        )
     }
 
     fn totals(&self, report: &ArchReport, area: Rect, buf: &mut Buffer) {
@@ -122,7 +113,6 @@ impl TreeView<'_> {
         let nodes = report.arch.nodes().len().to_string();
         let classes = spec.classes.to_string();
         let at = format!(" {unit}MAC at {} pixels", spec.side);
-        let filter = Shown::new(self.tree.filter_text());
         let mut pieces = vec![
             (params.as_str(), text),
             (" parameters", dim),
@@ -146,24 +136,19 @@ impl TreeView<'_> {
             (&nodes, text),
             (" nodes", dim),
         ];
-        if self.tree.is_filtered() {
-            pieces = vec![("/ ", look.theme.accent), (filter.as_str(), text)];
-        }
         // Facts that do not fit are left out whole.
         let total = |pieces: &[(&str, _)]| pieces.iter().map(|(t, _)| width(t)).sum::<u16>();
         while total(&pieces) > area.width && pieces.len() > 3 {
             pieces.truncate(pieces.len() - 3);
         }
-        self.prompt_or(area, buf, |buf| {
-            put_all(buf, Slot::new(area.x, area.y, area.width), &pieces);
-        });
+        put_all(buf, Slot::new(area.x, area.y, area.width), &pieces);
     }
 
     fn table(&self, report: &ArchReport, area: Rect, buf: &mut Buffer) {
         let look = &self.shared.look;
         let placed = place(&COLUMNS, area.width.saturating_sub(1));
         self.titles(&placed, Slot::new(area.x, area.y + 1, area.width), buf);
-        let rows = self.tree.rows();
+        let rows = self.tree.outline().rows();
         if rows.is_empty() {
             let below = Rect {
                 y: area.y + 2,
@@ -179,7 +164,7 @@ impl TreeView<'_> {
             return;
         }
         let page = (area.height + 1).saturating_sub(TREE_HEAD);
-        let cursor = self.tree.cursor();
+        let cursor = self.tree.outline().cursor();
         for (line, at) in cursor.window(rows.len(), usize::from(page)).enumerate() {
             let y = area.y + TREE_HEAD - 1 + line as u16;
             if at == cursor.at {
@@ -192,7 +177,7 @@ impl TreeView<'_> {
             }
             for p in &placed {
                 let slot = Slot::new(area.x + p.x, y, p.width);
-                self.cell(&rows[at], p.column, report, slot, buf);
+                self.cell(&rows[at], p.column, &placed, report, slot, buf);
             }
         }
     }
@@ -218,6 +203,7 @@ impl TreeView<'_> {
         &self,
         row: &TreeLine,
         column: usize,
+        all: &[Placed],
         report: &ArchReport,
         slot: Slot,
         buf: &mut Buffer,
@@ -229,7 +215,7 @@ impl TreeView<'_> {
             (number::count(value), style)
         };
         match column {
-            MODULE => self.name(row, slot, buf),
+            MODULE => self.name(row, all, slot, buf),
             OP => {
                 let text = cut(&row.op, slot.width, look.glyphs.ellipsis);
                 put(buf, slot, &text, theme.dim);
@@ -275,7 +261,7 @@ impl TreeView<'_> {
         }
     }
 
-    fn name(&self, row: &TreeLine, slot: Slot, buf: &mut Buffer) {
+    fn name(&self, row: &TreeLine, all: &[Placed], slot: Slot, buf: &mut Buffer) {
         let look = &self.shared.look;
         let glyphs = &look.glyphs;
         let indent = u16::try_from(2 * row.depth)
@@ -300,54 +286,18 @@ impl TreeView<'_> {
         let counted = put_right(buf, slot, &count, look.theme.dim);
         let room = slot.width.saturating_sub(indent + 2 + counted);
         let rest = Slot::new(slot.x + indent + 2, slot.y, room);
-        let text = cut_left(row.label.as_str(), room, glyphs.ellipsis);
-        put(buf, rest, &text, look.theme.text);
-    }
-
-    fn details(&self, layout: &Layout, buf: &mut Buffer) {
-        let area = layout.details;
-        if area.height < 3 || self.details.lines.is_empty() {
-            return;
-        }
-        let look = &self.shared.look;
-        let inner = pane::titled(buf, area, self.details.title.as_str(), Focus::No, look);
-        if area.y == layout.tree.y {
-            pane::divider(buf, area.x - 1, area.y + 1, area.height - 1, look);
+        if row.is_function && all.iter().all(|p| p.column != OP) {
+            // Where the column of operations has no room, a function is called by its own.
             put(
                 buf,
-                Slot::new(area.x - 1, area.y, 1),
-                look.glyphs.rule,
-                look.theme.line,
+                rest,
+                &cut(&row.op, room, glyphs.ellipsis),
+                look.theme.dim,
             );
+            return;
         }
-        const LABEL: u16 = 7;
-        let mut y = inner.y;
-        let mut last = "";
-        for (label, text) in &self.details.lines {
-            let room = inner.width.saturating_sub(LABEL + 2);
-            let parts = pane::wrap(text.as_str(), room);
-            for (index, part) in parts.iter().enumerate() {
-                if y >= inner.bottom() {
-                    return;
-                }
-                if index == 0 && *label != last {
-                    put(
-                        buf,
-                        Slot::new(inner.x + 1, y, LABEL),
-                        label,
-                        look.theme.faint,
-                    );
-                }
-                put(
-                    buf,
-                    Slot::new(inner.x + 1 + LABEL, y, room),
-                    part,
-                    look.theme.text,
-                );
-                y += 1;
-            }
-            last = label;
-        }
+        let text = cut_left(row.label.as_str(), room, glyphs.ellipsis);
+        put(buf, rest, &text, look.theme.text);
     }
 }
 
