@@ -50,6 +50,17 @@ pub enum VectorForm {
     ClassBias,
 }
 
+impl VectorForm {
+    /// The second parameter that the same node makes.
+    #[must_use]
+    pub const fn offset(self) -> Option<usize> {
+        match self {
+            Self::Norm { offset } => offset,
+            Self::Bias | Self::ClassBias => None,
+        }
+    }
+}
+
 /// A parameter that a node makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {
