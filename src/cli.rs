@@ -13,6 +13,7 @@ use crate::setup;
 mod arch;
 mod bench;
 mod check;
+mod deepnets;
 mod demo;
 mod engine;
 mod eval;
@@ -110,11 +111,13 @@ enum Command {
     Demo(demo::DemoArgs),
     /// List and show architectures, and the graph that a GHN reads
     Arch(arch::ArchArgs),
+    /// The population of networks that GHNs are trained on
+    Deepnets(deepnets::DeepnetsArgs),
     /// Predict parameters with a GHN and write them to a file
     Predict(predict::PredictArgs),
     /// Add noise to, or orthogonalise, the weights of a file
     Postprocess(postprocess::PostprocessArgs),
-    /// Numbers about parameters
+    /// Numbers about parameters and architectures
     Stats(stats::StatsArgs),
     /// Accuracy of a file's weights on a data set
     Eval(eval::EvalArgs),
@@ -155,6 +158,7 @@ pub fn main() -> ExitCode {
         None => demo::open_app(common),
         Some(Command::Demo(args)) => demo::run(common, &args),
         Some(Command::Arch(args)) => arch::run(common, &args),
+        Some(Command::Deepnets(args)) => deepnets::run(common, &args),
         Some(Command::Predict(args)) => predict::run(common, &args),
         Some(Command::Postprocess(args)) => postprocess::run(common, &args),
         Some(Command::Stats(args)) => stats::run(common, &args),

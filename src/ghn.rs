@@ -14,8 +14,8 @@ mod trace;
 pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{
-    ClassLayers, Config, DEFAULT, Decoder, Ghn, HyperNet, Listed, PredictOptions, Prediction,
-    Seconds, States, list,
+    Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, HyperNet, Listed,
+    Made, PredictOptions, Prediction, Seconds, ShapeTables, States, VectorForm, list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

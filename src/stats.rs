@@ -1,11 +1,12 @@
 //! Numbers about parameters: how diverse the rows of each weight are, what a tensor looks like, how
-//! two sets of parameters differ. Plain results, ready to be shown or written as JSON.
+//! two sets of parameters differ; and how far an architecture lies from those of DeepNets-1M. Plain results, ready to be shown or written as JSON.
 
 mod compare;
 mod detail;
 mod diversity;
 mod histogram;
 pub mod nullable;
+pub mod shift;
 mod spectrum;
 mod total;
 

@@ -96,7 +96,9 @@ impl Network {
 }
 
 impl NetworkShape {
-    const fn options(self) -> zoo::Options {
+    /// As the zoo takes it.
+    #[must_use]
+    pub const fn options(self) -> zoo::Options {
         zoo::Options {
             auxiliary: self.auxiliary,
             ..zoo::Options::for_images(self.classes, self.image)
@@ -129,7 +131,7 @@ pub fn run(common: &Common, args: &ArchArgs) -> anyhow::Result<()> {
 }
 
 /// A count with thousands apart: `25 557 032`.
-fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -142,7 +144,7 @@ fn grouped(count: u64) -> String {
 }
 
 /// A count in three digits: `25.6 M`.
-fn short(count: u64) -> String {
+pub(super) fn short(count: u64) -> String {
     let value = count as f64;
     match count {
         0..1_000 => count.to_string(),

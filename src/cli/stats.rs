@@ -1,4 +1,4 @@
-//! `hyperscope stats`: numbers about parameters.
+//! `hyperscope stats`: numbers about parameters and architectures.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use crate::nn::files::read_state;
 
 mod compare;
 mod diversity;
+mod shift;
 
 #[derive(Debug, Args)]
 pub struct StatsArgs {
@@ -22,6 +23,8 @@ pub struct StatsArgs {
 enum What {
     /// How diverse the rows and filters of each weight are: ranks, spectrum, correlations, copies
     Diversity(DiversityArgs),
+    /// How far architectures lie from those that GHNs are trained on, and why
+    Shift(shift::ShiftArgs),
     /// How two files of parameters differ, tensor by tensor
     Compare {
         /// A file of parameters (.safetensors, .pt, .pth)
@@ -47,6 +50,7 @@ pub struct DiversityArgs {
 pub fn run(common: &Common, args: &StatsArgs) -> anyhow::Result<()> {
     match &args.what {
         What::Diversity(args) => diversity::run(common, args),
+        What::Shift(args) => shift::run(common, args),
         What::Compare { first, second } => compare::run(common, first, second),
     }
 }

@@ -50,6 +50,17 @@ pub struct Node {
     pub cell: usize,
 }
 
+impl Node {
+    /// The shape by which a GHN's tables describe the node: that of its parameter as the network has it.
+    #[must_use]
+    pub fn described<'a>(&'a self, parameters: &'a [Parameter]) -> Option<&'a [usize]> {
+        match self.parameter {
+            Some(p) => Some(&parameters[p].shape),
+            None => self.shape.as_deref(),
+        }
+    }
+}
+
 /// Whether a node belongs to the classification layer, which has a decoder of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -5,9 +5,11 @@ mod decode;
 mod dense;
 mod features;
 mod files;
+mod plan;
 mod predict;
 mod propagate;
 mod scale;
+mod sizes;
 mod tile;
 mod weights;
 
@@ -17,7 +19,9 @@ use sha2::{Digest, Sha256};
 
 pub use config::{Config, Decoder, HyperNet};
 pub use files::{Listed, list};
+pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
+pub use sizes::{Axis, Fallback, ShapeTables};
 
 use super::GhnError;
 use crate::nn::StateDict;

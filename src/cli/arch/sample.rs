@@ -115,6 +115,7 @@ fn summaries(samples: &[Sample]) -> Vec<Summary> {
         summary("edges", |s| s.topology.edges as f64),
         summary("degree", |s| s.topology.degree),
         summary("path", |s| s.topology.path),
+        summary("depth", |s| s.topology.depth as f64),
     ]
 }
 
@@ -127,6 +128,7 @@ fn table_of(samples: &[Sample]) -> Table {
         ("edges", Right),
         ("degree", Right),
         ("path", Right),
+        ("depth", Right),
     ]);
     for sample in samples {
         let Topology {
@@ -134,6 +136,7 @@ fn table_of(samples: &[Sample]) -> Table {
             edges,
             degree,
             path,
+            depth,
         } = sample.topology;
         table.row(&[
             sample.name.clone(),
@@ -142,6 +145,7 @@ fn table_of(samples: &[Sample]) -> Table {
             edges.to_string(),
             format!("{degree:.2}"),
             format!("{path:.2}"),
+            depth.to_string(),
         ]);
     }
     table

@@ -12,6 +12,8 @@ pub struct Topology {
     pub degree: f64,
     /// Length of the shortest path between two nodes, averaged over all pairs that a path joins.
     pub path: f64,
+    /// Edges on the longest way along their direction.
+    pub depth: usize,
 }
 
 impl Topology {
@@ -20,11 +22,14 @@ impl Topology {
         let nodes = graph.len();
         let mut neighbours = vec![Vec::new(); nodes];
         let mut edges = 0;
+        // Nodes stand in topological order: whatever leads to a node has been seen before it.
+        let mut depths = vec![0; nodes];
         for (from, to, length) in graph.distances.edges() {
             if length == 1 {
                 edges += 1;
                 neighbours[from].push(to);
                 neighbours[to].push(from);
+                depths[to] = depths[to].max(depths[from] + 1);
             }
         }
         Self {
@@ -32,6 +37,7 @@ impl Topology {
             edges,
             degree: 2.0 * edges as f64 / nodes.max(1) as f64,
             path: mean_path(&neighbours),
+            depth: depths.into_iter().max().unwrap_or(0),
         }
     }
 }
@@ -97,6 +103,23 @@ mod tests {
             assert!((got.degree - degree).abs() < 6e-4, "{name}: {}", got.degree);
             assert!((got.path - path).abs() < 6e-3, "{name}: {}", got.path);
         }
+    }
+
+    /// What the depth leans on.
+    #[test]
+    fn nodes_stand_behind_all_that_leads_to_them() {
+        for name in zoo::names() {
+            let graph = Graph::of(&zoo::build(name, &Options::default()).unwrap());
+            let backward = graph.distances.edges().find(|(from, to, _)| from > to);
+            assert_eq!(backward, None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_chain_is_as_deep_as_it_is_long() {
+        let graph = Graph::of(&zoo::build("vgg16_bn", &Options::default()).unwrap());
+        let Topology { edges, depth, .. } = Topology::of(&graph);
+        assert_eq!(depth, edges);
     }
 
     #[test]

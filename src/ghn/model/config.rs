@@ -61,6 +61,16 @@ impl Config {
         }
     }
 
+    /// GHN-2 as published for ImageNet.
+    #[must_use]
+    pub const fn ghn2_imagenet() -> Self {
+        Self {
+            max_shape: [64, 64, 16, 16],
+            num_classes: 1000,
+            ..Self::ghn2_cifar10()
+        }
+    }
+
     /// The literature's name for such a GHN.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -6,6 +6,7 @@
 use super::super::GhnError;
 use super::config::{Config, Decoder};
 use super::dense::{Dense, relu};
+use super::plan::BlockShape;
 use super::tile::resized;
 use super::weights::Weights;
 
@@ -14,11 +15,10 @@ type Computed = Result<Vec<f32>, candle_core::Error>;
 /// Decodes weights.
 #[derive(Clone, Debug)]
 pub(super) struct WeightDecoder {
-    max_shape: [usize; 4],
+    config: Config,
     layers: Layers,
     /// From a block's outputs to classes.
     classes: Dense,
-    num_classes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -31,25 +31,6 @@ enum Layers {
     },
     /// The whole block at once.
     Mlp { hidden: Dense, block: Dense },
-}
-
-/// What to decode: the part of the largest block that a weight needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct BlockShape {
-    pub outputs: usize,
-    pub inputs: usize,
-    pub kernel: [usize; 2],
-}
-
-impl BlockShape {
-    const fn positions(self) -> usize {
-        self.kernel[0] * self.kernel[1]
-    }
-
-    /// Number of values per node.
-    pub const fn len(self) -> usize {
-        self.outputs * self.inputs * self.positions()
-    }
 }
 
 impl WeightDecoder {
@@ -75,41 +56,17 @@ impl WeightDecoder {
             ),
         };
         Ok(Self {
-            max_shape: config.max_shape,
+            config: config.clone(),
             layers,
             classes,
-            num_classes: k,
         })
-    }
-
-    /// The block that a weight `[out, in, kh, kw]` is made from.
-    pub fn block_shape(&self, out: usize, input: usize, kernel: [usize; 2]) -> BlockShape {
-        BlockShape {
-            outputs: out.min(self.max_shape[0]),
-            inputs: input.min(self.max_shape[1]),
-            kernel,
-        }
-    }
-
-    /// The block that the classifier's weight is made from: one output per class of the GHN.
-    pub fn class_shape(&self, input: usize) -> BlockShape {
-        let inputs = match self.layers {
-            Layers::Conv { .. } => self.max_shape[1],
-            // This decoder's class layer has the largest block's *outputs* as inputs.
-            Layers::Mlp { .. } => self.max_shape[0],
-        };
-        BlockShape {
-            outputs: self.num_classes,
-            inputs: input.min(inputs),
-            kernel: [1, 1],
-        }
     }
 
     /// Decodes a block for each state: `[n, P, O, I]`. Kernels larger than the decoder's are decoded
     /// at its size and stretched.
     pub fn blocks(&self, states: &[f32], shape: BlockShape) -> Computed {
-        let [_, _, h, w] = self.max_shape;
-        let kernel = [shape.kernel[0].min(h), shape.kernel[1].min(w)];
+        let [_, _, h, w] = self.config.max_shape;
+        let kernel = self.config.decoded_kernel(shape.kernel);
         let decoded = BlockShape { kernel, ..shape };
         let values = match &self.layers {
             Layers::Conv {
@@ -145,7 +102,7 @@ impl WeightDecoder {
     pub fn class_blocks(&self, states: &[f32], shape: BlockShape) -> Computed {
         match &self.layers {
             Layers::Conv { .. } => {
-                let outputs = self.max_shape[0];
+                let outputs = self.config.max_shape[0];
                 let block = BlockShape { outputs, ..shape };
                 let mut x = self.blocks(states, block)?;
                 relu(&mut x);
@@ -153,7 +110,7 @@ impl WeightDecoder {
                     // `[O, I]` to `[I, O]`, through the layer to `[I, K]`, and back to `[K, I]`.
                     let turned = transposed(block, shape.inputs);
                     let classes = self.classes.apply(&turned)?;
-                    Ok(transposed(&classes, self.num_classes))
+                    Ok(transposed(&classes, self.config.num_classes))
                 });
                 Ok(weights
                     .collect::<Result<Vec<_>, candle_core::Error>>()?
@@ -162,8 +119,8 @@ impl WeightDecoder {
             Layers::Mlp { hidden, .. } => {
                 let mut x = hidden.apply(states)?;
                 relu(&mut x);
-                let width = self.max_shape[0];
-                let rows = (0..self.num_classes)
+                let width = self.config.max_shape[0];
+                let rows = (0..self.config.num_classes)
                     .flat_map(|k| (0..shape.inputs).map(move |i| k * width + i));
                 self.classes.rows(rows).apply(&x)
             }
@@ -172,13 +129,13 @@ impl WeightDecoder {
 
     /// Rows of the last layer that give `[:outputs, :inputs]` of the largest block.
     fn rows(&self, outputs: usize, inputs: usize) -> impl Iterator<Item = usize> + use<> {
-        let width = self.max_shape[1];
+        let width = self.config.max_shape[1];
         (0..outputs).flat_map(move |o| (0..inputs).map(move |i| o * width + i))
     }
 
     /// The first layer reduced to the top left `kernel` of its plane; outputs are `[P, 4 C]`.
     fn corner(&self, planes: &Dense, kernel: [usize; 2]) -> Dense {
-        let [_, _, h, w] = self.max_shape;
+        let [_, _, h, w] = self.config.max_shape;
         let channels = planes.outputs / (h * w);
         planes.rows(
             corner_positions(kernel, w)

@@ -1,14 +1,15 @@
 //! Prediction: which node gives which tensor, and how the tensor is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
-use super::super::graph::{Graph, Node, Primitive, Role};
+use super::super::graph::Graph;
 use super::super::{GhnError, Parameter, Trace};
-use super::decode::{BlockShape, VectorBatch};
+use super::decode::Vectors;
+use super::plan::{BlockShape, Form, VectorForm};
 use super::propagate::States;
 use super::scale::Scaling;
 use super::tile::{Block, repeated};
@@ -120,23 +121,11 @@ impl PredictOptions {
     }
 }
 
-/// A weight to write: whose node's block, into which parameter.
+/// A tensor to write: whose node's state, into which parameter.
 #[derive(Clone, Copy, Debug)]
 struct Target {
     node: usize,
     parameter: usize,
-}
-
-/// A vector to write.
-#[derive(Clone, Copy, Debug)]
-enum VectorTarget {
-    /// A norm with the index of its offset, if it has one.
-    Norm {
-        weight: usize,
-        bias: Option<usize>,
-    },
-    Bias(usize),
-    ClassBias(usize),
 }
 
 type Written = Vec<(usize, Tensor)>;
@@ -148,8 +137,8 @@ struct Writer<'a> {
     scaling: Scaling,
     /// Weights whose blocks are decoded in one go.
     blocks: BTreeMap<BlockShape, Vec<Target>>,
-    class_weights: Vec<Target>,
-    vectors: Vec<(usize, VectorTarget)>,
+    class_weights: Vec<(BlockShape, Target)>,
+    vectors: Vec<(Target, VectorForm)>,
 }
 
 impl<'a> Writer<'a> {
@@ -159,11 +148,12 @@ impl<'a> Writer<'a> {
         parameters: &'a [Parameter],
         options: &PredictOptions,
     ) -> Self {
+        let config = ghn.config();
         let mut writer = Self {
             ghn,
             parameters,
             seed: options.seed,
-            scaling: if ghn.config().weight_norm {
+            scaling: if config.weight_norm {
                 Scaling::FanIn
             } else {
                 Scaling::None
@@ -172,63 +162,19 @@ impl<'a> Writer<'a> {
             class_weights: Vec::new(),
             vectors: Vec::new(),
         };
-        let by_name: HashMap<&str, usize> = parameters
-            .iter()
-            .enumerate()
-            .map(|(i, p)| (p.name.as_str(), i))
-            .collect();
-        for (index, node) in graph.nodes.iter().enumerate() {
-            if node.role == Role::Other || options.class_layers == ClassLayers::Always {
-                writer.plan(index, node, &by_name);
+        let class_layers = options.class_layers == ClassLayers::Always;
+        for made in config.plan(graph, parameters, class_layers) {
+            let target = Target {
+                node: made.node,
+                parameter: made.parameter,
+            };
+            match made.form {
+                Form::Weight(shape) => writer.blocks.entry(shape).or_default().push(target),
+                Form::ClassWeight(shape) => writer.class_weights.push((shape, target)),
+                Form::Vector(form) => writer.vectors.push((target, form)),
             }
         }
         writer
-    }
-
-    /// Decides how a node's parameter is made. Shapes that no GHN decodes stay unpredicted.
-    fn plan(&mut self, index: usize, node: &Node, by_name: &HashMap<&str, usize>) {
-        let Some(parameter) = node.parameter else {
-            return;
-        };
-        let target = Target {
-            node: index,
-            parameter,
-        };
-        let owner = &self.parameters[parameter];
-        if owner.shape.contains(&0) {
-            return;
-        }
-        let decoder = &self.ghn.model.weights;
-        let shape = match *owner.shape {
-            [_] => return self.plan_vector(target, node, by_name),
-            [_, _] | [_, _, 1, 1] if node.role == Role::ClassWeight => {
-                return self.class_weights.push(target);
-            }
-            [out, input] => decoder.block_shape(out, input, [1, 1]),
-            [out, input, h, w] => decoder.block_shape(out, input, [h, w]),
-            [1, length, width] if length.min(width) > 1 => {
-                let side = length.isqrt();
-                decoder.block_shape(1, width, [side, side])
-            }
-            _ => return,
-        };
-        self.blocks.entry(shape).or_default().push(target);
-    }
-
-    fn plan_vector(&mut self, target: Target, node: &Node, by_name: &HashMap<&str, usize>) {
-        let weight = target.parameter;
-        let kind = match (node.primitive, node.role) {
-            (Primitive::BatchNorm | Primitive::LayerNorm, _) => {
-                let bias = format!("{}.bias", self.parameters[weight].module());
-                VectorTarget::Norm {
-                    weight,
-                    bias: by_name.get(bias.as_str()).copied(),
-                }
-            }
-            (_, Role::ClassBias) => VectorTarget::ClassBias(weight),
-            _ => VectorTarget::Bias(weight),
-        };
-        self.vectors.push((target.node, kind));
     }
 
     /// The predicted tensor of each parameter, if there is one.
@@ -307,57 +253,55 @@ impl<'a> Writer<'a> {
 
     fn write_class_weights(&self, states: &States) -> Result<Written, candle_core::Error> {
         let mut written = Vec::new();
-        for target in &self.class_weights {
+        for (shape, target) in &self.class_weights {
             let owner = &self.parameters[target.parameter];
             let (out, input) = (owner.shape[0], owner.shape[1]);
-            let shape = self.ghn.model.weights.class_shape(input);
             let state = self.gather(states, [target.node].into_iter());
-            let values = self.ghn.model.weights.class_blocks(&state, shape)?;
+            let values = self.ghn.model.weights.class_blocks(&state, *shape)?;
             let scale = self.scaling.weight(&owner.shape);
-            let values = block(&shape, &values).tiled(out, input, scale);
+            let values = block(shape, &values).tiled(out, input, scale);
             written.push((target.parameter, Tensor::new(owner.shape.clone(), values)));
         }
         Ok(written)
     }
 
     fn write_vectors(&self, states: &States) -> Result<Written, candle_core::Error> {
-        let inputs = self.gather(states, self.vectors.iter().map(|(node, _)| *node));
+        let inputs = self.gather(states, self.vectors.iter().map(|(target, _)| target.node));
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
         let batch = self.ghn.model.vectors.vectors(&inputs)?;
         let mut written = Vec::new();
-        for (index, (_, target)) in self.vectors.iter().enumerate() {
-            self.write_vector(*target, &batch, index, &mut written)?;
+        for (index, (target, form)) in self.vectors.iter().enumerate() {
+            self.write_vector(target.parameter, *form, batch.of(index), &mut written)?;
         }
         Ok(written)
     }
 
     fn write_vector(
         &self,
-        target: VectorTarget,
-        batch: &VectorBatch,
-        index: usize,
+        own: usize,
+        form: VectorForm,
+        vectors: Vectors,
         written: &mut Written,
     ) -> Result<(), candle_core::Error> {
-        let vectors = batch.of(index);
         let fill = |parameter: usize, values: &[f32]| {
             let shape = &self.parameters[parameter].shape;
             (shape.clone(), repeated(values, shape.iter().product()))
         };
-        let (parameter, (shape, mut values)) = match target {
-            VectorTarget::Norm { weight, bias } => {
-                let (shape, mut values) = fill(weight, vectors.weight);
+        let (parameter, (shape, mut values)) = match form {
+            VectorForm::Norm { offset } => {
+                let (shape, mut values) = fill(own, vectors.weight);
                 self.scaling.norm_weight(&mut values);
-                written.push((weight, Tensor::new(shape, values)));
-                let Some(bias) = bias else { return Ok(()) };
-                (bias, fill(bias, vectors.bias))
+                written.push((own, Tensor::new(shape, values)));
+                let Some(offset) = offset else { return Ok(()) };
+                (offset, fill(offset, vectors.bias))
             }
-            VectorTarget::Bias(bias) => (bias, fill(bias, vectors.bias)),
-            VectorTarget::ClassBias(bias) => {
+            VectorForm::ClassBias => {
                 let classes = self.ghn.model.vectors.class_bias(vectors)?;
-                (bias, fill(bias, &classes))
+                (own, fill(own, &classes))
             }
+            VectorForm::Bias => (own, fill(own, vectors.bias)),
         };
         self.scaling.bias(&mut values);
         written.push((parameter, Tensor::new(shape, values)));

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::decode::BlockShape;
 use super::*;
 use crate::arch::{Arch, zoo};
 use crate::nn::files::{read_state, write_safetensors};
@@ -52,11 +51,7 @@ fn bare_tensors_tell_the_config() {
 #[test]
 fn published_configs_have_the_published_number_of_parameters() {
     let cifar = Config::ghn2_cifar10();
-    let imagenet = Config {
-        max_shape: [64, 64, 16, 16],
-        num_classes: 1000,
-        ..cifar.clone()
-    };
+    let imagenet = Config::ghn2_imagenet();
     for (config, count) in [(cifar, 1_620_764), (imagenet, 2_319_720)] {
         let ghn = Ghn::untrained(&config, 1).unwrap();
         assert_eq!(ghn.parameter_count(), count);
@@ -224,7 +219,7 @@ fn smaller_blocks_are_corners_of_larger_ones() {
             assert!((whole[at] - value).abs() < 1e-6, "{decoder:?} {i}");
         }
         let classes = weights
-            .class_blocks(&states, weights.class_shape(4))
+            .class_blocks(&states, config.class_shape(4))
             .unwrap();
         assert_eq!(classes.len(), 2 * 10 * 4);
     }
@@ -238,10 +233,10 @@ fn kernels_beyond_the_decoder_are_stretched() {
         ..Config::ghn2_cifar10()
     };
     let weights = WeightDecoder::new(&config, &Weights::random(1)).unwrap();
-    let shape = weights.block_shape(2, 2, [5, 5]);
+    let shape = config.block_shape(2, 2, [5, 5]);
     let blocks = weights.blocks(&[0.5; 8], shape).unwrap();
     let decoded = weights
-        .blocks(&[0.5; 8], weights.block_shape(2, 2, [3, 3]))
+        .blocks(&[0.5; 8], config.block_shape(2, 2, [3, 3]))
         .unwrap();
     // Position, output, input: the corners of a stretched plane are the corners of the plane.
     assert_eq!(blocks.len(), 100);
