@@ -7,5 +7,6 @@ pub mod protocol;
 mod rows;
 mod server;
 mod session;
+mod shift;
 
 pub use server::serve;

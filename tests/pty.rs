@@ -43,6 +43,8 @@ fn every_panel_opens_at_80_by_24_and_leaving_restores_the_terminal() {
         s.contains("GHN") && s.contains("beta")
     });
     app.press("3");
+    app.until_text("New to the GHN");
+    app.press("4");
     app.until_text("finetune");
     app.press("?");
     app.until_text("help");
@@ -118,7 +120,7 @@ fn a_dropped_connection_ends_the_app_and_not_the_run() {
     let run = started["run"].as_str().expect("the run's id").to_owned();
     let mut app = Terminal::start(&[], home.path(), 120, 36);
     app.until_text("Architectures");
-    app.press("3");
+    app.press("4");
     app.until_text("running");
     app.hang_up();
     assert!(
@@ -133,7 +135,7 @@ fn a_dropped_connection_ends_the_app_and_not_the_run() {
 
     let mut app = Terminal::start(&[], home.path(), 120, 36);
     app.until_text("Architectures");
-    app.press("3");
+    app.press("4");
     app.until_text("running");
     app.press("Q");
     assert_eq!(app.wait(Duration::from_secs(10)), Some(0));

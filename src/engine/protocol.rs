@@ -7,6 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::stats::shift::{
+    Bar, Bins, EmbeddingShift, Feature, FeatureShift, Measure, MeasureShift, Report as ShiftReport,
+    Unseen,
+};
 pub use crate::stats::{Detail as TensorDetail, Diversity as DiversityRow, Histogram};
 
 /// An architecture by name, and what it is built for.
@@ -64,6 +68,14 @@ pub enum Command {
     Post { post: PostSpec, first: Vec<String> },
     /// Singular values, histogram and row correlation of one tensor, both sides where there are two.
     Detail { tensor: String },
+    /// How far an architecture lies from the networks that GHNs are trained on, and what `ghn` cannot
+    /// represent of it: one [`Body::Shift`] at once, and unless `ghn` is `random` another one with what the
+    /// GHN sees. `seed` is that of an untrained GHN's weights.
+    Shift {
+        arch: ArchSpec,
+        ghn: String,
+        seed: u64,
+    },
     /// Writes a side to a safetensors file.
     Write { side: Side, path: String },
     /// Ends the request with this id as soon as possible; that request then fails as cancelled.
@@ -106,6 +118,7 @@ pub enum Body {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         after: Option<TensorDetail>,
     },
+    Shift(Box<ShiftReport>),
     Written {
         path: String,
         bytes: u64,

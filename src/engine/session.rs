@@ -8,15 +8,17 @@ use super::protocol::{
 };
 use super::rows;
 use super::server::Reply;
+use super::shift::Shifts;
 use crate::arch::{self, Arch, ArchError, zoo};
 use crate::ghn::{self, Ghn, GhnError, PredictOptions};
 use crate::init::{self, InitError, Post};
 use crate::nn::StateDict;
 use crate::nn::files::{self, FileError};
 use crate::stats;
+use crate::stats::shift::ShiftError;
 
 /// Instead of a GHN: torchvision's own random initialisation.
-const RANDOM: &str = "random";
+pub const RANDOM: &str = "random";
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +37,18 @@ pub enum SessionError {
     NothingPostProcessed,
     #[error("the parameters have no weight called \"{0}\"")]
     NoTensor(String),
+    #[error(transparent)]
+    Shift(Box<ShiftError>),
+    #[error("what was being computed broke off; ask again")]
+    Broken,
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<ShiftError> for SessionError {
+    fn from(error: ShiftError) -> Self {
+        Self::Shift(Box::new(error))
+    }
 }
 
 impl From<ArchError> for SessionError {
@@ -68,6 +80,7 @@ struct Held {
 #[derive(Default)]
 pub struct Session {
     held: Option<Held>,
+    shifts: Shifts,
 }
 
 impl Session {
@@ -83,6 +96,7 @@ impl Session {
             }
             Command::Predict { arch, ghn, seed } => self.predict(&arch, &ghn, seed, reply),
             Command::Post { post, first } => self.post(&post, &first, reply),
+            Command::Shift { arch, ghn, seed } => self.shifts.answer(&arch, &ghn, seed, reply),
             Command::Detail { tensor } => self.detail(&tensor, reply),
             Command::Write { side, path } => self.write(side, Path::new(&path), reply),
             // The reading thread takes these before they come here.

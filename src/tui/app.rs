@@ -7,6 +7,7 @@ use super::palette::Palette;
 use super::panels::architectures::ArchitecturesPanel;
 use super::panels::parameters::ParametersPanel;
 use super::panels::runs::RunsPanel;
+use super::panels::shift::ShiftPanel;
 use super::panels::{Panel, PanelId};
 use super::shared::Shared;
 use super::state_file::Remembered;
@@ -27,6 +28,7 @@ pub struct App {
     pub overlay: Overlay,
     pub architectures: ArchitecturesPanel,
     pub parameters: ParametersPanel,
+    pub shift: ShiftPanel,
     pub runs: RunsPanel,
     /// The whole screen.
     pub screen: Rect,
@@ -46,6 +48,7 @@ impl App {
             overlay: Overlay::None,
             architectures: ArchitecturesPanel::default(),
             parameters: ParametersPanel::new(&remembered),
+            shift: ShiftPanel::default(),
             runs: RunsPanel::default(),
             screen: Rect::default(),
             remembered,
@@ -58,6 +61,7 @@ impl App {
         match id {
             PanelId::Architectures => &self.architectures,
             PanelId::Parameters => &self.parameters,
+            PanelId::Shift => &self.shift,
             PanelId::Runs => &self.runs,
         }
     }
@@ -67,6 +71,7 @@ impl App {
         let panel: &mut dyn Panel = match id {
             PanelId::Architectures => &mut self.architectures,
             PanelId::Parameters => &mut self.parameters,
+            PanelId::Shift => &mut self.shift,
             PanelId::Runs => &mut self.runs,
         };
         (panel, &mut self.shared)

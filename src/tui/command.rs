@@ -13,6 +13,7 @@ pub enum Command {
     Palette,
     Architectures,
     Parameters,
+    Shift,
     Runs,
     NextTheme,
     NextGlyphs,
@@ -44,6 +45,9 @@ pub enum Command {
     ArchSwap,
     ArchNextChange,
     ArchPreviousChange,
+    // Shift.
+    ShiftCompare,
+    ShiftSwap,
     // Runs.
     RunPause,
     RunResume,
@@ -108,6 +112,7 @@ const fn spec(
 const ALL: Scope = Scope::Everywhere;
 const ARCH: Scope = Scope::Panel(PanelId::Architectures);
 const PARAM: Scope = Scope::Panel(PanelId::Parameters);
+const SHIFT: Scope = Scope::Panel(PanelId::Shift);
 const RUNS: Scope = Scope::Panel(PanelId::Runs);
 
 /// Every command, in the order in which help and palette list them.
@@ -129,6 +134,9 @@ pub const SPECS: &[Spec] = &[
     spec(PARAM, Command::WriteWeights, "param.write", "Write weights to a file", &["w"]),
     spec(PARAM, Command::FineTune, "param.finetune", "Fine-tune from here", &["f"]),
     spec(PARAM, Command::SortTable, "param.sort", "Sort the table by the next column", &["s"]),
+
+    spec(SHIFT, Command::ShiftCompare, "shift.compare", "Compare with another network", &["d"]),
+    spec(SHIFT, Command::ShiftSwap, "shift.swap", "Swap the two that are compared", &["x"]),
 
     spec(RUNS, Command::RunPause, "run.pause", "Pause the run", &["p"]),
     spec(RUNS, Command::RunResume, "run.resume", "Resume the run", &["r"]),
@@ -165,7 +173,8 @@ pub const SPECS: &[Spec] = &[
     spec(ALL, Command::Copy, "copy", "Copy the name under the cursor", &["y"]),
     spec(ALL, Command::Architectures, "panel.architectures", "Architectures", &["1"]),
     spec(ALL, Command::Parameters, "panel.parameters", "Parameters", &["2"]),
-    spec(ALL, Command::Runs, "panel.runs", "Runs", &["3"]),
+    spec(ALL, Command::Shift, "panel.shift", "Shift", &["3"]),
+    spec(ALL, Command::Runs, "panel.runs", "Runs", &["4"]),
     spec(ALL, Command::Palette, "palette", "Find a command", &[":"]),
     spec(ALL, Command::Help, "help", "Keys of this panel", &["?"]),
     spec(ALL, Command::NextTheme, "theme", "Next theme", &["ctrl-t"]),

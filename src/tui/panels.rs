@@ -7,6 +7,7 @@
 pub mod architectures;
 pub mod parameters;
 pub mod runs;
+pub mod shift;
 
 use std::path::Path;
 
@@ -24,17 +25,24 @@ use crate::engine::protocol::Answer;
 pub enum PanelId {
     Architectures,
     Parameters,
+    Shift,
     Runs,
 }
 
 impl PanelId {
-    pub const ALL: [Self; 3] = [Self::Architectures, Self::Parameters, Self::Runs];
+    pub const ALL: [Self; 4] = [
+        Self::Architectures,
+        Self::Parameters,
+        Self::Shift,
+        Self::Runs,
+    ];
 
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::Architectures => "Architectures",
             Self::Parameters => "Parameters",
+            Self::Shift => "Shift",
             Self::Runs => "Runs",
         }
     }

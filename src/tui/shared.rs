@@ -105,6 +105,8 @@ pub struct Shared {
     pub(super) selection_changed: bool,
     /// The panel that should come to the front, see [`Shared::go_to`].
     pub(super) wanted_panel: Option<PanelId>,
+    /// Path of the module that Architectures should show when it comes to the front.
+    pub wanted_module: Option<String>,
     next_request: u64,
 }
 
@@ -125,6 +127,7 @@ impl Shared {
             dirty: true,
             selection_changed: true,
             wanted_panel: None,
+            wanted_module: None,
             next_request: 1,
         }
     }

@@ -6,4 +6,5 @@ pub(super) mod harness;
 pub(super) mod made_runs;
 mod parameters;
 mod shell;
+mod shift;
 mod snapshots;

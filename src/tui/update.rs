@@ -217,6 +217,7 @@ fn perform(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Leave => vec![Effect::Quit],
         Command::Architectures => show(app, PanelId::Architectures),
         Command::Parameters => show(app, PanelId::Parameters),
+        Command::Shift => show(app, PanelId::Shift),
         Command::Runs => show(app, PanelId::Runs),
         Command::Help => {
             app.overlay = Overlay::Help(Help::of(app.front().hints(&app.shared), &app.shared));

@@ -25,9 +25,9 @@ pub(super) enum Mark {
     NonPositive,
 }
 
-/// Shapes that stand for a line at its end and in lists.
-const MARKERS: [char; 8] = ['●', '■', '▲', '◆', '○', '□', '△', '◇'];
-const ASCII_MARKERS: [char; 8] = ['*', '#', '^', '@', 'o', '+', '%', '='];
+/// Shapes that stand for a line at its end and in lists. Circles and the like say what state a run is in.
+const MARKERS: [char; 8] = ['◆', '■', '▲', '▼', '◇', '□', '△', '▽'];
+const ASCII_MARKERS: [char; 8] = ['#', '@', '%', '&', '$', 'A', 'B', 'C'];
 /// Eighths of a cell, from the bottom; the first is empty.
 const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII_EIGHTHS: [char; 9] = [' ', '_', '_', '.', '.', 'o', 'o', '#', '#'];

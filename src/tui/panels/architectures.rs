@@ -4,6 +4,7 @@
 //! Moving in the list chooses: all panels are views of the one selection.
 
 mod compare;
+mod comparing;
 mod details;
 mod details_view;
 mod layout;
@@ -28,6 +29,7 @@ use crate::tui::widgets::form::{Line, Typed};
 use crate::tui::widgets::pane;
 use crate::tui::widgets::write::{Slot, put};
 use compare::{CompareView, Comparison, Way};
+use comparing::is_comparing;
 use details::Details;
 use layout::Layout;
 use list::ArchList;
@@ -105,7 +107,11 @@ impl Panel for ArchitecturesPanel {
                 }
                 self.typed(Typed::Going, shared);
             }
-            Event::SelectionChanged | Event::ArchsChanged => self.refresh(shared),
+            Event::Shown => self.reveal(shared),
+            Event::SelectionChanged | Event::ArchsChanged => {
+                self.refresh(shared);
+                self.reveal(shared);
+            }
             Event::Resized => self.settle(shared),
             _ => {}
         }
@@ -165,34 +171,6 @@ impl Panel for ArchitecturesPanel {
 }
 
 impl ArchitecturesPanel {
-    fn compare_hints(&self) -> Vec<Hint> {
-        let mut hints = Vec::new();
-        match self.pane {
-            Pane::List => {
-                hints.push(Hint::new(Command::Down, "compare with"));
-                hints.push(Hint::new(Command::Open, "look inside"));
-                hints.push(Hint::new(Command::Filter, "filter"));
-            }
-            Pane::Tree => {
-                hints.push(Hint::new(Command::ArchNextChange, "next"));
-                hints.push(Hint::new(Command::ArchPreviousChange, "previous"));
-                hints.push(Hint::new(Command::Right, "open, close"));
-                hints.push(Hint::new(Command::ArchDiff, "another network"));
-            }
-        }
-        hints.push(Hint::new(Command::Back, "end"));
-        hints.push(Hint::new(Command::ArchSwap, "swap"));
-        if self.pane == Pane::Tree {
-            hints.push(Hint::new(Command::Filter, "filter"));
-        }
-        hints.push(Hint::new(Command::ArchUnfold, "open all"));
-        hints.push(Hint::new(Command::ArchClasses, "classes"));
-        hints.push(Hint::new(Command::ArchSide, "image size"));
-        hints.push(Hint::new(Command::NextPane, "other pane"));
-        hints.push(Hint::new(Command::Copy, "copy name"));
-        hints
-    }
-
     fn command(&mut self, command: Command, shared: &mut Shared) -> Vec<Effect> {
         match command {
             Command::NextPane | Command::PreviousPane => {
@@ -253,34 +231,6 @@ impl ArchitecturesPanel {
             Pane::Tree => self.pane = Pane::List,
             Pane::List => {}
         }
-    }
-
-    /// Lets the list pick a second network; the first time, begins at the chosen one.
-    fn begin_comparison(&mut self, shared: &mut Shared) {
-        self.pane = Pane::List;
-        let last = self.last_second.clone();
-        shared.select(|selection| {
-            let first = selection.arch.name.clone();
-            selection.second.get_or_insert(last.unwrap_or(first));
-        });
-        self.list.filter("", shared);
-        self.list.point(shared);
-        self.settle(shared);
-    }
-
-    fn jump(&mut self, way: Way, shared: &mut Shared) {
-        if !is_comparing(shared) {
-            return;
-        }
-        self.pane = Pane::Tree;
-        if !self.comparison.jump(way) {
-            let words = match way {
-                Way::Down => "There is no difference further down.",
-                Way::Up => "There is no difference further up.",
-            };
-            shared.say(Severity::Warning, words);
-        }
-        self.settle(shared);
     }
 
     fn begin_filter(&mut self, shared: &Shared) {
@@ -458,16 +408,6 @@ impl ArchitecturesPanel {
         };
         view.draw(layout, buf);
     }
-}
-
-/// Whether two are compared; if not, says how to begin.
-fn is_comparing(shared: &mut Shared) -> bool {
-    let is_comparing = shared.selection.second.is_some();
-    if !is_comparing {
-        let text = "Nothing is compared; d compares with another network.";
-        shared.say(Severity::Warning, text);
-    }
-    is_comparing
 }
 
 /// Takes a typed class count or image side; a number out of range is refused with the range.

@@ -76,6 +76,8 @@ pub struct ParametersPanel {
     table: Table,
     details: Details,
     work: Work,
+    /// Post-processing has begun, and nothing that it changed was seen yet.
+    awaits_change: bool,
     /// Why the last step failed.
     failure: Option<Shown>,
     /// Values of the fine-tuning form, for the next time.
@@ -397,6 +399,7 @@ impl ParametersPanel {
             && let Some(results) = self.results.iter_mut().find(|r| r.spec == job.spec)
         {
             results.expect_post(work::post(&shared.selection));
+            self.awaits_change = true;
         }
         vec![effect]
     }
@@ -452,6 +455,9 @@ impl ParametersPanel {
                 if let Some(results) = results {
                     results.take(*side, row);
                 }
+                if *side == Side::After {
+                    self.see_change(&row.name, shared);
+                }
             }
             Body::Warning { text } => {
                 if let Some(results) = results {
@@ -477,6 +483,31 @@ impl ParametersPanel {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Once after each post-processing, moves to the first tensor that it changed if none on the screen is
+    /// among those: on a small screen the first layers, which it leaves alone, hide its effect.
+    fn see_change(&mut self, changed: &str, shared: &Shared) {
+        if !std::mem::take(&mut self.awaits_change) {
+            return;
+        }
+        let page = Layout::of(shared.area, Pane::Table).table_rows();
+        let Some(results) = self.current(shared) else {
+            return;
+        };
+        if self
+            .table
+            .visible(results, page)
+            .iter()
+            .any(|name| name == changed)
+        {
+            return;
+        }
+        let is_changed = |at: &usize| results.rows[*at].tensor == changed;
+        if let Some(at) = self.table.order.iter().position(is_changed) {
+            self.table.cursor.at = at;
+            self.table.settle(page);
         }
     }
 

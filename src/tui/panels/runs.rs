@@ -61,7 +61,8 @@ enum Cover {
     #[default]
     Charts,
     Log(LogView),
-    Diff(Diff),
+    /// Of the selected run and another one; nothing if there is no other.
+    Diff(Option<Diff>),
 }
 
 /// The panel's state.
@@ -139,6 +140,9 @@ impl RunsPanel {
         self.recent.drain(..surplus);
         let recent = &self.recent;
         self.curves.retain(|id, _| recent.contains(id));
+        if matches!(self.cover, Cover::Diff(_)) {
+            self.cover = Cover::Diff(self.compared());
+        }
         if drawn.iter().all(|id| self.curves.contains_key(id)) {
             return Vec::new();
         }
@@ -201,13 +205,18 @@ impl RunsPanel {
                 let lost = curves.map_or(0, |c| c.lost);
                 log.view(entries, lost, layout.charts, &shared.look, buf);
             }
-            Cover::Diff(diff) => diff.view(layout.charts, &shared.look, buf),
+            Cover::Diff(Some(diff)) => diff.view(layout.charts, &shared.look, buf),
+            Cover::Diff(None) => diff::view_none(layout.charts, &shared.look, buf),
         }
     }
 
     fn view_empty(&self, shared: &Shared, area: Rect, buf: &mut Buffer) {
         let inner = pane::titled(buf, area, "Runs", pane::Focus::Yes, &shared.look);
-        let finetune = "  hyperscope finetune resnet18 --init ghn+noise+orth --data synthetic --shots 50 --epochs 5 --detach";
+        // Each fits into the narrowest screen, so that the command can be copied as it stands.
+        let finetune = [
+            r"  hyperscope finetune resnet18 --init ghn+noise+orth \",
+            "    --data synthetic --shots 50 --epochs 5 --detach",
+        ];
         let lines: Vec<&str> = match (&self.folder_trouble, self.list.is_read) {
             (Some(reason), _) => vec!["The runs cannot be listed.", reason.as_str()],
             (None, false) => vec!["Looking for runs."],
@@ -217,7 +226,8 @@ impl RunsPanel {
                 "Press 2, predict parameters with Enter, fine-tune from them with f.",
                 "",
                 "Or in a shell:",
-                finetune,
+                finetune[0],
+                finetune[1],
                 "",
                 "A run goes on when this app is closed, and is here when it is opened again.",
             ],
@@ -269,7 +279,10 @@ impl Panel for RunsPanel {
                 Hint::new(Command::Back, "close"),
                 Hint::new(Command::Up, "scroll"),
             ],
-            Cover::Diff(_) => vec![Hint::new(Command::Back, "close")],
+            Cover::Diff(_) => vec![
+                Hint::new(Command::Back, "close"),
+                Hint::new(Command::Down, "compare another"),
+            ],
             Cover::Charts => self.chart_hints(),
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::harness::{Harness, SETTING, Setting, details, event, predicted, rows};
 use super::made_runs::{Folder, MadeRun, log, request};
-use crate::engine::protocol::{Body, DiversityRow, Histogram, Side, TensorDetail};
+use crate::engine::protocol::{Body, DiversityRow, Histogram, ShiftReport, Side, TensorDetail};
 use crate::run::{Event, Line, Listing, RunState, Split, Status};
 use crate::tui::glyphs::GlyphSet;
 use crate::tui::msg::Msg;
@@ -20,6 +20,7 @@ const KEYS: &[&str] = &[
     "2",
     "2",
     "3",
+    "4",
     "up",
     "down",
     "left",
@@ -84,7 +85,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         12 => (0..KEYS.len()).prop_map(Step::Key),
         2 => (0_u16..230, 0_u16..70).prop_map(|(w, h)| Step::Resize(w, h)),
         1 => ".{0,12}".prop_map(Step::Paste),
-        6 => (0_usize..10).prop_map(Step::Answer),
+        7 => (0_usize..12).prop_map(Step::Answer),
         1 => Just(Step::EngineGone),
         1 => (0_u64..100_000).prop_map(Step::Tick),
         8 => (0_usize..10, 0_usize..4).prop_map(|(kind, run)| Step::Runs(kind, run)),
@@ -118,6 +119,31 @@ fn broken_detail() -> TensorDetail {
         correlation: vec![0.0; 3],
         correlation_side: 1000,
     }
+}
+
+/// A report with numbers that are none and text that is none.
+fn broken_report() -> Box<ShiftReport> {
+    let mut report = super::shift::report("convnext_base");
+    let nasty = "\u{1b}[31mx\u{202e}";
+    report.arch = nasty.into();
+    report.summary = nasty.into();
+    report.params = u64::MAX;
+    report.measures.truncate(3);
+    for measure in &mut report.measures {
+        measure.value = f64::NAN;
+        measure.standing.percentile = f64::INFINITY;
+        measure.histogram.low = f64::NAN;
+        measure.histogram.counts = vec![u64::MAX, 0];
+    }
+    report.measures[1].histogram.counts.clear();
+    for bar in &mut report.features[0].bars {
+        (bar.share, bar.reference, bar.label) = (f64::NAN, -1.0, nasty.into());
+    }
+    report.unseen[0].what = nasty.into();
+    report.unseen[0].tensors.clear();
+    report.unseen[1].tensors = vec![nasty.into()];
+    report.tiling.values = 0;
+    report
 }
 
 fn body(kind: usize, harness: &Harness) -> Body {
@@ -162,6 +188,8 @@ fn body(kind: usize, harness: &Harness) -> Body {
             message: "cancelled".into(),
             cancelled: true,
         },
+        9 => Body::Shift(super::shift::report("resnet18")),
+        10 => Body::Shift(broken_report()),
         _ => Body::Done,
     }
 }

@@ -187,7 +187,7 @@ impl Harness {
     /// The app with the panel of runs in front.
     pub fn at_runs(setting: Setting) -> Self {
         let mut harness = Self::ready(setting);
-        harness.press("3");
+        harness.press("4");
         harness
     }
 

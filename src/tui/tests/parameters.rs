@@ -1,6 +1,6 @@
 //! The Parameters panel's conversation with the engine.
 
-use super::harness::{Harness, SETTING, predicted, rows};
+use super::harness::{Harness, SETTING, Setting, predicted, rows};
 use crate::engine::protocol::{Body, Command, Side};
 use crate::tui::effect::Effect;
 use crate::tui::msg::Msg;
@@ -71,6 +71,30 @@ fn a_change_of_beta_cancels_and_begins_anew() {
         panic!("post-processing did not begin anew");
     };
     assert_eq!(post.beta, 1e-4);
+}
+
+#[test]
+fn post_processing_that_changes_nothing_on_the_screen_moves_to_what_it_changes() {
+    let mut harness = Harness::ready(Setting {
+        size: (80, 20),
+        ..SETTING
+    });
+    harness.press("2 p");
+    harness.predict();
+    assert!(harness.text().contains(" 1  conv1"), "{}", harness.text());
+    harness.post();
+    let text = harness.text();
+    // The tenth weight is the first that is changed.
+    assert!(text.contains("→ 128"), "{text}");
+    // Where it is on the screen already, nothing moves.
+    let mut tall = Harness::ready(Setting {
+        size: (120, 60),
+        ..SETTING
+    });
+    tall.press("2 p");
+    tall.predict();
+    tall.post();
+    assert!(tall.text().contains(" 1  conv1"), "{}", tall.text());
 }
 
 #[test]

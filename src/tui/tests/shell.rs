@@ -15,7 +15,8 @@ fn digits_bring_panels_to_the_front() {
     let mut harness = Harness::ready(SETTING);
     for (key, panel) in [
         ("2", PanelId::Parameters),
-        ("3", PanelId::Runs),
+        ("3", PanelId::Shift),
+        ("4", PanelId::Runs),
         ("1", PanelId::Architectures),
     ] {
         harness.press(key);

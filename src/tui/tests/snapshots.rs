@@ -175,7 +175,7 @@ fn runs_without_colour_are_told_apart_by_markers() {
     });
     let text = harness.text();
     // In the list, and at the ends of four lines; along those that are long enough, too.
-    for (marker, least) in [("◆", 7), ("■", 7), ("◇", 4)] {
+    for (marker, least) in [("▼", 7), ("■", 7), ("▽", 4)] {
         assert!(text.matches(marker).count() >= least, "{marker}\n{text}");
     }
     insta::assert_snapshot!(text);

@@ -98,15 +98,20 @@ impl Pair {
             Way::Down => (at + 1..self.places.len()).find(|i| self.places[*i].is_stop),
             Way::Up => (0..at).rev().find(|i| self.places[*i].is_stop),
         }?;
-        let mut depth = self.places[found].depth;
+        Some((&self.places[found].key, self.around(found)))
+    }
+
+    /// Keys of the rows in which a place lies.
+    fn around(&self, place: usize) -> Vec<&str> {
+        let mut depth = self.places[place].depth;
         let mut around = Vec::new();
-        for place in self.places[..found].iter().rev() {
-            if place.depth < depth {
-                around.push(place.key.as_str());
-                depth = place.depth;
+        for outer in self.places[..place].iter().rev() {
+            if outer.depth < depth {
+                around.push(outer.key.as_str());
+                depth = outer.depth;
             }
         }
-        Some((&self.places[found].key, around))
+        around
     }
 }
 
@@ -230,6 +235,32 @@ impl Comparison {
         let Some((key, around)) = stop else {
             return false;
         };
+        self.outline.open.extend(around);
+        self.make_rows();
+        self.outline.go_to(&key);
+        true
+    }
+
+    /// Puts the cursor on the row of the module called `path`, or of the nearest one around it that has a row
+    /// while everything that differs is open. False if there is none.
+    pub fn reveal(&mut self, path: &str) -> bool {
+        let Some(pair) = &self.pair else {
+            return false;
+        };
+        let mut wanted = Some(path);
+        let found = std::iter::from_fn(|| {
+            let now = wanted?;
+            wanted = now.rsplit_once('.').map(|(around, _)| around);
+            Some(now)
+        })
+        .find_map(|path| pair.places.iter().position(|place| place.key == path));
+        let Some(found) = found else {
+            return false;
+        };
+        let key = pair.places[found].key.clone();
+        let around = pair.around(found);
+        let around: Vec<String> = around.into_iter().map(str::to_owned).collect();
+        self.filter.clear();
         self.outline.open.extend(around);
         self.make_rows();
         self.outline.go_to(&key);

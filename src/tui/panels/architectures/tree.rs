@@ -134,6 +134,25 @@ impl Tree {
         folded != Folded::Nothing
     }
 
+    /// Puts the cursor on the row of the module called `path`, or of the first block built like the one it
+    /// lies in, and opens what that lies in. False if there is no such module.
+    pub fn reveal(&mut self, path: &str, shared: &Shared) -> bool {
+        let Some(report) = self.report.clone() else {
+            return false;
+        };
+        let Some(mut around) = rows_to(&report.tree, &report.arch, path) else {
+            return false;
+        };
+        let Some(key) = around.pop() else {
+            return false;
+        };
+        self.filter.clear();
+        self.outline.open.extend(around);
+        self.refresh(shared);
+        self.outline.go_to(&key);
+        true
+    }
+
     /// Opens everything, or closes everything if everything is open.
     pub fn toggle_all(&mut self, shared: &Shared) {
         let Some(report) = self.report.clone() else {
@@ -153,6 +172,27 @@ impl Tree {
     pub fn settle(&mut self, page: usize) {
         self.outline.settle(page);
     }
+}
+
+/// Paths of the rows on the way to the module called `path`, its own at the end.
+fn rows_to(root: &ModuleTree, arch: &Arch, path: &str) -> Option<Vec<String>> {
+    let mut module = root;
+    let mut rows = Vec::new();
+    for name in path.split('.') {
+        let place = module
+            .children
+            .iter()
+            .position(|child| child.name == name)?;
+        let mut first = 0;
+        let folded = module.rows(arch).into_iter().find(|row| {
+            let range = first..first + row.repeats;
+            first = range.end;
+            range.contains(&place)
+        })?;
+        module = folded.module;
+        rows.push(module.path.clone());
+    }
+    Some(rows)
 }
 
 fn collect_blocks(module: &ModuleTree, into: &mut HashSet<String>) {
@@ -381,6 +421,21 @@ mod tests {
         assert_eq!(rows[5], " 0|conv 1x1, 3x3, 1x1, 1x1");
         assert_eq!(rows[6], " 1..2|same, twice");
         assert_eq!(rows[7], "layer2|");
+    }
+
+    #[test]
+    fn the_way_to_a_module_leads_through_the_rows_that_stand_for_it() {
+        let spec = ArchSpec {
+            name: "resnet50".into(),
+            classes: 1000,
+            side: 224,
+        };
+        let report = ArchReport::build(&spec).unwrap();
+        let rows = |path: &str| rows_to(&report.tree, &report.arch, path);
+        let way = rows("layer3.4.conv3").unwrap();
+        assert_eq!(way, ["layer3", "layer3.1", "layer3.1.conv3"]);
+        assert_eq!(rows("fc").unwrap(), ["fc"]);
+        assert_eq!(rows("layer3.9.conv3"), None);
     }
 
     #[test]

@@ -100,11 +100,27 @@ impl Diff {
         }
     }
 
-    /// Widest value, for tests of the layout.
+    /// The runs compared.
+    #[cfg(test)]
+    pub const fn names(&self) -> &[Shown; 2] {
+        &self.names
+    }
+
+    /// Names of the values listed.
     #[cfg(test)]
     fn keys(&self) -> Vec<&str> {
         self.rows.iter().map(|(key, _)| key.as_str()).collect()
     }
+}
+
+/// Draws what stands there if the selected run cannot be compared.
+pub fn view_none(area: Rect, look: &Look, buf: &mut Buffer) {
+    let inner = pane::titled(buf, area, "Requests compared", pane::Focus::Yes, look);
+    let lines = [
+        "There is nothing to compare this run with.",
+        "Mark another one with Space.",
+    ];
+    pane::message(buf, inner, &lines, look);
 }
 
 fn compare(a: &Request, b: &Request) -> (Vec<(String, [Shown; 2])>, usize) {

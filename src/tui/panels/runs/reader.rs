@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -26,12 +27,16 @@ const REST: u32 = 50;
 /// The end of a worker's log that is read, in bytes.
 const LOG_END: u64 = 64 << 10;
 
-/// The app's hand on the thread, which starts with the first effect.
+/// The app's hand on the threads, which start with the first effect.
 #[derive(Debug)]
 pub struct Reader {
     runs: PathBuf,
     news: UnboundedSender<Msg>,
     jobs: Option<Sender<RunsEffect>>,
+    /// What workers are told, one after the other, while the desk may be reading for long.
+    orders: Option<Sender<(RunDir, Command)>>,
+    /// A worker was told something: the next look at the runs must not wait.
+    told: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -42,25 +47,52 @@ impl Reader {
             runs: runs.to_owned(),
             news,
             jobs: None,
+            orders: None,
+            told: Arc::default(),
         }
     }
 
     /// Begins one effect; never waits.
     pub fn carry_out(&mut self, effect: RunsEffect) {
-        if let RunsEffect::Start(dir) = effect {
-            // Starting a worker can take seconds; reading goes on meanwhile.
-            let news = self.news.clone();
-            std::thread::spawn(move || start(&dir, &news));
-            return;
-        }
+        let effect = match effect {
+            RunsEffect::Start(dir) => {
+                // Starting a worker can take seconds; reading goes on meanwhile.
+                let news = self.news.clone();
+                std::thread::spawn(move || start(&dir, &news));
+                return;
+            }
+            RunsEffect::Tell(dir, command) => {
+                let orders = self.orders.get_or_insert_with(|| {
+                    let (orders, inbox) = channel();
+                    let (news, told) = (self.news.clone(), Arc::clone(&self.told));
+                    std::thread::spawn(move || pass_on(&inbox, &told, &news));
+                    orders
+                });
+                // The thread ends only with the app.
+                let _ = orders.send((dir, command));
+                return;
+            }
+            other => other,
+        };
         let jobs = self.jobs.get_or_insert_with(|| {
             let (jobs, inbox) = channel();
-            let mut desk = Desk::new(&self.runs, self.news.clone());
+            let told = Arc::clone(&self.told);
+            let mut desk = Desk::new(&self.runs, told, self.news.clone());
             std::thread::spawn(move || desk.work(&inbox));
             jobs
         });
         // The thread ends only with the app.
         let _ = jobs.send(effect);
+    }
+}
+
+/// Passes commands on to workers, in their order.
+fn pass_on(inbox: &Receiver<(RunDir, Command)>, told: &AtomicBool, news: &UnboundedSender<Msg>) {
+    while let Ok((dir, command)) = inbox.recv() {
+        let result = control::send(&dir, command).map_err(|e| e.to_string());
+        told.store(true, Ordering::Release);
+        let said = RunsMsg::Told(dir.id().clone(), word(command), result);
+        let _ = news.send(Msg::Runs(said));
     }
 }
 
@@ -84,10 +116,11 @@ struct Desk {
     /// What was last said about the runs.
     said: Option<Said>,
     next_list: Instant,
+    told: Arc<AtomicBool>,
 }
 
 impl Desk {
-    fn new(runs: &Path, news: UnboundedSender<Msg>) -> Self {
+    fn new(runs: &Path, told: Arc<AtomicBool>, news: UnboundedSender<Msg>) -> Self {
         // A home is made from the folder around its `runs`.
         let home = Home::at(runs.parent().unwrap_or(runs));
         Self {
@@ -96,6 +129,7 @@ impl Desk {
             news,
             said: None,
             next_list: Instant::now(),
+            told,
         }
     }
 
@@ -107,11 +141,6 @@ impl Desk {
                     self.follow(&curves);
                     self.say(RunsMsg::Polled);
                 }
-                RunsEffect::Tell(dir, command) => {
-                    let result = control::send(&dir, command).map_err(|e| e.to_string());
-                    self.next_list = Instant::now();
-                    self.say(RunsMsg::Told(dir.id().clone(), word(command), result));
-                }
                 RunsEffect::ReadLog(dir) => {
                     let text = log_end(&dir.worker_log()).map_err(|e| {
                         let path = dir.worker_log();
@@ -120,7 +149,7 @@ impl Desk {
                     self.say(RunsMsg::Log(dir.id().clone(), text));
                 }
                 // Done elsewhere.
-                RunsEffect::Start(_) => {}
+                RunsEffect::Start(_) | RunsEffect::Tell(..) => {}
             }
         }
     }
@@ -132,7 +161,7 @@ impl Desk {
     /// Lists the runs if it is time to, and says so if anything is new.
     fn list(&mut self) {
         let begun = Instant::now();
-        if begun < self.next_list {
+        if begun < self.next_list && !self.told.swap(false, Ordering::Acquire) {
             return;
         }
         match self.lister.refresh() {

@@ -209,26 +209,26 @@ impl RunsPanel {
         vec![Effect::Runs(RunsEffect::ReadLog(dir))]
     }
 
-    /// Compares the selected run with the first other one that is marked, else with the one below it.
     fn open_diff(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let Some(selected) = self.list.selected() else {
-            return Vec::new();
-        };
-        let drawn = self.list.drawn();
-        let marked = drawn.into_iter().find(|row| row.id != selected.id);
-        let below = self
-            .list
-            .shown()
-            .skip_while(|row| row.id != selected.id)
-            .nth(1);
-        match marked.or(below).and_then(|other| Diff::of(selected, other)) {
-            Some(diff) => self.cover = Cover::Diff(diff),
+        match self.compared() {
+            Some(diff) => self.cover = Cover::Diff(Some(diff)),
             None => shared.say(
                 Severity::Warning,
                 "Mark another run with Space to compare the selected one with it.",
             ),
         }
         Vec::new()
+    }
+
+    /// The selected run beside the first other one that is marked, else beside its neighbour in the list.
+    pub(super) fn compared(&self) -> Option<Diff> {
+        let selected = self.list.selected()?;
+        let drawn = self.list.drawn();
+        let marked = drawn.into_iter().find(|row| row.id != selected.id);
+        let mut around = self.list.shown().skip_while(|row| row.id != selected.id);
+        let above = self.list.shown().take_while(|row| row.id != selected.id);
+        let other = marked.or(around.nth(1)).or(above.last())?;
+        Diff::of(selected, other)
     }
 }
 

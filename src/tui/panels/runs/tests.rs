@@ -634,6 +634,48 @@ fn a_comparison_lists_what_differs_and_needs_another_run() {
 }
 
 #[test]
+fn a_comparison_follows_the_cursor_and_marked_runs() {
+    let (mut harness, runs) = three(WIDE);
+    let shown = |harness: &Harness| {
+        let Cover::Diff(Some(diff)) = &panel(harness).cover else {
+            panic!("nothing is compared");
+        };
+        diff.names().each_ref().map(ToString::to_string)
+    };
+    let id = |at: usize| runs[at].summary.id().as_str().to_owned();
+    harness.press("d");
+    assert_eq!(shown(&harness), [id(0), id(1)]);
+    harness.press("down");
+    assert_eq!(shown(&harness), [id(1), id(2)]);
+    // The last one has none below it.
+    harness.press("down");
+    assert_eq!(shown(&harness), [id(2), id(1)]);
+    harness.press("up up space down");
+    assert_eq!(shown(&harness), [id(1), id(0)]);
+}
+
+#[test]
+fn no_marker_of_a_line_is_a_glyph_of_a_state() {
+    use crate::tui::glyphs::{GlyphSet, Glyphs};
+    for (set, charts) in [
+        (GlyphSet::Unicode, crate::tui::charts::Glyphs::Braille),
+        (GlyphSet::Ascii, crate::tui::charts::Glyphs::Ascii),
+    ] {
+        let states = Glyphs::of(set);
+        let states = [
+            states.running,
+            states.paused,
+            states.done,
+            states.failed,
+            states.waiting,
+        ];
+        for marker in (0..SERIES).map(|index| charts.marker(index).to_string()) {
+            assert!(!states.contains(&marker.as_str()), "{marker}");
+        }
+    }
+}
+
+#[test]
 fn a_comparison_without_room_says_how_much_is_missing() {
     let folder = Folder::new();
     let one = folder.run(

@@ -30,10 +30,12 @@ pub fn of(reports: &[Arc<ArchReport>; 2], row: &DiffLine) -> Details {
             both([0, 1].map(|side| ops(archs[side], sides[side]))),
         ),
     }
-    let outputs = row
-        .outputs
-        .map(|output| output.map_or_else(String::new, |shape| number::shape(&shape.dims())));
-    say("output", both(outputs));
+    if row.judged.len() > 1 {
+        for text in calls(archs, &row.judged) {
+            say("calls", text);
+        }
+    }
+    say("output", both(row.outputs.map(shape)));
     say(
         "params",
         amount(row.costs.map(|cost| cost.params), row.kind),

@@ -340,6 +340,25 @@ fn commands_reach_the_worker_or_say_why_not() {
 }
 
 #[test]
+fn a_command_does_not_wait_for_a_slow_look_at_files() {
+    let mut bench = Bench::new();
+    let dir = bench.run();
+    // Opening a pipe to read lasts until somebody writes.
+    let pipe = dir.worker_log();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo is there");
+    bench.reader.carry_out(RunsEffect::ReadLog(dir.clone()));
+    let stop = RunsEffect::Tell(dir.clone(), Command::Stop);
+    bench.reader.carry_out(stop);
+    let told = bench.next();
+    assert!(matches!(told, RunsMsg::Told(_, "stop", Err(_))), "{told:?}");
+    // Lets the thread go.
+    std::fs::write(&pipe, "a word\n").unwrap();
+    let log = bench.next();
+    assert!(matches!(log, RunsMsg::Log(..)), "{log:?}");
+}
+
+#[test]
 fn the_end_of_a_workers_words_is_read_and_safe_to_show() {
     let mut bench = Bench::new();
     let dir = bench.run();
