@@ -67,7 +67,7 @@ pub struct ModuleDiff {
 /// What lies in a module.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
-    Module(ModuleDiff),
+    Module(Box<ModuleDiff>),
     /// A node at exactly the module's path.
     Node(NodeDiff),
 }
@@ -103,7 +103,7 @@ impl ModuleDiff {
         for children in children(trees) {
             let child = Self::merge(archs, children);
             tally += child.tally;
-            parts.push(Part::Module(child));
+            parts.push(Part::Module(Box::new(child)));
         }
         Self {
             name: known.name.clone(),
@@ -214,7 +214,7 @@ fn same_node(arch: &Arch, a: Option<NodeId>, b: Option<NodeId>) -> bool {
 }
 
 /// Children of both sides, those of one name together.
-fn children<'a>(trees: [Option<&'a ModuleTree>; 2]) -> Vec<[Option<&'a ModuleTree>; 2]> {
+fn children(trees: [Option<&ModuleTree>; 2]) -> Vec<[Option<&ModuleTree>; 2]> {
     let of = |side: usize| trees[side].map_or(&[][..], |t| &t.children);
     let mut in_b: HashMap<&str, &ModuleTree> = of(1).iter().map(|c| (c.name.as_str(), c)).collect();
     let mut pairs: Vec<_> = of(0)
