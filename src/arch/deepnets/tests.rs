@@ -44,3 +44,15 @@ fn the_wide_split_is_wider() {
     };
     assert_eq!((wide(32), wide(224)), (128, 64));
 }
+
+#[test]
+fn parameters_of_published_cells_are_counted_as_they_are_built() {
+    for name in NAMED {
+        for side in [16, 32, 96, 224] {
+            let options = Options::for_images(10, side);
+            let built = build(name, &options).unwrap().parameter_count();
+            let counted = plan(name, &options).unwrap().parameter_count(&options);
+            assert_eq!(counted, Some(built), "{name} at {side}");
+        }
+    }
+}
