@@ -32,6 +32,8 @@ pub struct NetworkArgs {
     glob_avg: bool,
     #[serde(default = "four")]
     imagenet_stride: usize,
+    #[serde(default)]
+    auxiliary: bool,
     num_params: Option<Sizes>,
 }
 
@@ -48,6 +50,12 @@ impl NetworkArgs {
     #[must_use]
     pub const fn sizes(&self) -> Option<Sizes> {
         self.num_params
+    }
+
+    /// Whether the network has an auxiliary classifier, which is an option of building it.
+    #[must_use]
+    pub const fn auxiliary(&self) -> bool {
+        self.auxiliary
     }
 
     /// The plan that they mean.

@@ -1,6 +1,7 @@
 //! From a genotype to a network: stem, cells, classifier. Names and shapes of tensors are those of the
 //! published `Network`.
 
+mod auxiliary;
 mod ops;
 mod size;
 mod stack;
@@ -96,8 +97,16 @@ impl Plan {
             plan: self,
         };
         let mut outputs = network.stem(options.stem)?;
+        let mut two_thirds_down = (0, None);
         for place in self.stack(self.stem_channels(options.stem)) {
             outputs = [outputs[1], network.cell(&place, outputs)?];
+            if place.number == 2 * self.cells / 3 {
+                two_thirds_down = (place.channels(), outputs[1]);
+            }
+        }
+        if options.auxiliary {
+            let (channels, x) = two_thirds_down;
+            network.auxiliary(channels, options, x)?;
         }
         let last = outputs[1].ok_or_else(|| ArchError::Disconnected {
             arch: name.to_owned(),

@@ -36,7 +36,7 @@ pub enum VisitRule {
 }
 
 /// Parameters of a network as it is stored: with the generator's widths and ten classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub struct Sizes {
     /// Built for 32x32 images.
     #[serde(rename = "cifar10")]

@@ -61,9 +61,7 @@ impl Network<'_> {
         let relu = Op::Activation(Activation::Relu);
         let mut x = self.function(&format!("{path}.op.{first}"), relu, x)?;
         for (i, conv) in convs.iter().enumerate() {
-            let path = format!("{path}.op.{}", first + 1 + i);
-            let conv = self.b.conv(&path, *conv, draw(conv));
-            x = self.module(conv, x)?;
+            x = self.conv(&format!("{path}.op.{}", first + 1 + i), *conv, x)?;
         }
         let path = format!("{path}.op.{}", first + 1 + convs.len());
         let width = convs.last().map_or(0, |conv| conv.out_channels);
@@ -181,7 +179,12 @@ impl Network<'_> {
         self.module(norm, x)
     }
 
-    fn linear(
+    pub(super) fn conv(&mut self, path: &str, conv: Conv2d, x: Maybe) -> Result<Maybe, ArchError> {
+        let module = self.b.conv(path, conv, draw(&conv));
+        self.module(module, x)
+    }
+
+    pub(super) fn linear(
         &mut self,
         path: &str,
         [in_features, out_features]: [usize; 2],
@@ -209,7 +212,7 @@ impl Network<'_> {
         x.map(|x| self.b.call(module, x)).transpose()
     }
 
-    fn function(&mut self, path: &str, op: Op, x: Maybe) -> Result<Maybe, ArchError> {
+    pub(super) fn function(&mut self, path: &str, op: Op, x: Maybe) -> Result<Maybe, ArchError> {
         x.map(|x| self.b.apply(path, op, &[x])).transpose()
     }
 }

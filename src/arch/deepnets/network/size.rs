@@ -4,7 +4,7 @@
 use super::ops::{convolutions, halving, pointwise};
 use super::stem::{POOL, StemConvs};
 use super::{Norm, Place, Plan, Preparation, StemKind};
-use crate::arch::deepnets::Primitive;
+use crate::arch::deepnets::{Gene, Primitive};
 use crate::arch::zoo::Options;
 use crate::arch::{Conv2d, Op, Shape};
 
@@ -20,7 +20,7 @@ impl Plan {
         for place in self.stack(channels) {
             count += self.cell_size(&place);
             reached = [reached[1], leads_on(&place, reached)];
-            channels = place.width * place.cell.concat.len();
+            channels = place.channels();
             if place.reduces {
                 side = side.map(|length| length.div_ceil(2));
             }
@@ -122,7 +122,7 @@ impl Plan {
 fn leads_on(place: &Place, reached: [bool; 2]) -> bool {
     let mut states = reached.to_vec();
     for pair in place.cell.genes.chunks_exact(2) {
-        let carries = |g: &crate::arch::deepnets::Gene| g.op != Primitive::None && states[g.input];
+        let carries = |g: &Gene| g.op != Primitive::None && states[g.input];
         states.push(pair.iter().any(carries));
     }
     place.cell.concat.iter().any(|step| states[*step])

@@ -21,6 +21,11 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Channels of its output.
+    pub const fn channels(&self) -> usize {
+        self.width * self.cell.concat.len()
+    }
+
     /// Stride of an op.
     pub const fn stride(&self, gene: Gene) -> usize {
         if self.reduces && gene.input < 2 { 2 } else { 1 }

@@ -42,6 +42,11 @@ impl Plan {
         StemConvs::Plain(from_pixels(width).stride(stride(self.photograph_stride)))
     }
 
+    /// Whether the first cell reads an image of half the side even if it is small.
+    pub(super) fn halves_at_once(&self) -> bool {
+        self.stem != StemKind::Plain && !self.genotype.attends()
+    }
+
     /// Channels that the first cells read: three times their own where they may narrow them, and the
     /// image is small.
     pub(super) fn stem_channels(&self, stem: Stem) -> usize {
