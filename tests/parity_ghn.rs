@@ -57,6 +57,10 @@ fn network(stored: &StoredGraph) -> Option<Arch> {
         ..zoo::Options::for_images(classes, stored.input_size[1])
     };
     if let Some(args) = &stored.net_args {
+        let options = zoo::Options {
+            auxiliary: args.auxiliary(),
+            ..options
+        };
         return Some(args.plan().unwrap().build(&stored.arch, &options).unwrap());
     }
     zoo::names()

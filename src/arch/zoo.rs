@@ -38,7 +38,7 @@ pub struct Options {
     pub side: usize,
     pub stem: Stem,
     /// Whether GoogLeNet and Inception get the auxiliary classifiers with which torchvision builds
-    /// them unless told otherwise.
+    /// them unless told otherwise, and networks of DeepNets-1M the one that cells are trained with.
     pub auxiliary: bool,
 }
 

@@ -10,6 +10,7 @@ mod graph;
 mod list;
 mod sample;
 mod show;
+mod visits;
 
 #[derive(Debug, Args)]
 pub struct ArchArgs {
@@ -74,7 +75,8 @@ pub struct NetworkShape {
     /// Height and width of the images; at 32 and below the network takes the stem for small images
     #[arg(long, default_value_t = 224, value_name = "S")]
     image: usize,
-    /// GoogLeNet and Inception: with the auxiliary classifiers that torchvision gives them by default
+    /// GoogLeNet and Inception: with the auxiliary classifiers that torchvision gives them by default;
+    /// networks of DeepNets-1M: with the one that cells are trained with
     #[arg(long)]
     auxiliary: bool,
 }

@@ -61,6 +61,10 @@ pub(super) fn network(stored: &StoredGraph) -> anyhow::Result<Option<Arch>> {
     };
     if let Some(args) = &stored.net_args {
         let plan = args.plan().map_err(anyhow::Error::msg)?;
+        let options = zoo::Options {
+            auxiliary: args.auxiliary(),
+            ..options
+        };
         return Ok(Some(plan.build(&stored.arch, &options)?));
     }
     if !zoo::names().any(|n| n == stored.arch) {
