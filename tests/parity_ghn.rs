@@ -204,7 +204,10 @@ fn check(kind: &str) -> serde_json::Value {
         .unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // Of cases whose GHNs are not there, the command must not hide that.
-    assert_eq!(output.status.code(), Some(i32::from(report["missing"] != 0)));
+    assert_eq!(
+        output.status.code(),
+        Some(i32::from(report["missing"] != 0))
+    );
     report
 }
 

@@ -14,6 +14,7 @@ use super::StateDict;
 
 mod aside;
 mod checkpoint;
+mod compressed;
 mod element;
 mod error;
 mod kind;
@@ -68,6 +69,9 @@ fn read(path: &Path) -> Result<Loaded, Problem> {
         Kind::Zip => zip::read(file, length),
         Kind::LegacyTorch => legacy::read_stream(&everything(file, length)?),
         Kind::Pickle => legacy::read_pickle(&everything(file, length)?),
+        Kind::Compressed(how) => {
+            legacy::read_pickle(&compressed::unpacked(how, &everything(file, length)?)?)
+        }
     }
 }
 
