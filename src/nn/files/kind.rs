@@ -14,6 +14,8 @@ pub(super) enum Kind {
     LegacyTorch,
     /// One pickle with the tensors inside, as joblib writes it.
     Pickle,
+    /// A whole network.
+    Onnx,
 }
 
 /// How much of the beginning is looked at.
@@ -82,6 +84,9 @@ impl Kind {
         if head[0] == 0x80 && head.get(1).is_some_and(|p| (2..=5).contains(p)) {
             return Ok(Self::Pickle);
         }
+        if is_onnx(head) {
+            return Ok(Self::Onnx);
+        }
         Err(foreign(head, length))
     }
 }
@@ -94,6 +99,18 @@ fn is_safetensors(head: &[u8], length: u64) -> bool {
     let size = u64::from_le_bytes(*size);
     // A header that is longer than the file is still a header if it looks like one: cut short.
     rest.first() == Some(&b'{') && (size < length || rest.get(1) == Some(&b'"'))
+}
+
+/// A small version number, then one of the fields that follow it in an ONNX model.
+fn is_onnx(head: &[u8]) -> bool {
+    const VERSION: u8 = 1 << 3;
+    let field = |number: u8, wire: u8| number << 3 | wire;
+    match head {
+        [VERSION, 1..=32, next, ..] => {
+            (2..=14).any(|n| *next == field(n, 2)) || *next == field(5, 0)
+        }
+        _ => false,
+    }
 }
 
 fn foreign(head: &[u8], length: u64) -> Problem {
@@ -124,7 +141,7 @@ fn foreign(head: &[u8], length: u64) -> Problem {
     }
     Problem::Foreign {
         what: "a file of an unknown kind",
-        advice: "files of safetensors and torch.save can be read",
+        advice: "files of safetensors, torch.save and ONNX can be read",
     }
 }
 
@@ -155,6 +172,7 @@ mod tests {
         assert_eq!(said(b"PK\x03\x04...."), "Zip");
         assert_eq!(said(LEGACY_MAGIC), "LegacyTorch");
         assert_eq!(said(b"\x80\x04\x95abc"), "Pickle");
+        assert_eq!(said(b"\x08\x07\x12\x07pytorch"), "Onnx");
         assert_eq!(said(b"\x02\0\0\0\0\0\0\0{}"), "Safetensors");
         // A header of 0x8b1f bytes begins like gzip.
         assert_eq!(said(b"\x1f\x8b\0\0\0\0\0\0{\"a\":"), "Safetensors");
