@@ -25,11 +25,6 @@ impl Curve {
         Self(std::array::from_fn(|i| -8.0 + step * i as f64 + 0.013))
     }
 
-    /// The same number everywhere.
-    pub const fn constant(value: f64) -> Self {
-        Self([value; POINTS])
-    }
-
     pub fn map(self, f: impl Fn(f64) -> f64) -> Self {
         Self(self.0.map(f))
     }

@@ -11,7 +11,6 @@ const MOST_IN_ALL: usize = 1 << 24;
 /// What folding needs beside the inputs.
 pub(super) struct Folder<'a> {
     pub stored: &'a [TensorProto],
-    pub opset: i64,
     pub left: Cell<usize>,
 }
 
@@ -19,10 +18,9 @@ pub(super) struct Folder<'a> {
 type Folded = Result<Vec<Constant>, String>;
 
 impl<'a> Folder<'a> {
-    pub fn new(stored: &'a [TensorProto], opset: i64) -> Self {
+    pub fn new(stored: &'a [TensorProto]) -> Self {
         Self {
             stored,
-            opset,
             left: Cell::new(MOST_IN_ALL),
         }
     }

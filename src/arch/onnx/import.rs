@@ -73,7 +73,7 @@ impl<'g> Importer<'g> {
         });
         let mut importer = Self {
             graph,
-            folder: Folder::new(&graph.stored, graph.opset),
+            folder: Folder::new(&graph.stored),
             b,
             values: HashMap::from([(graph.image.0.as_str(), images)]),
             names: Names::default(),
@@ -215,14 +215,17 @@ impl<'g> Importer<'g> {
         if let Form::Node(node) = data.form {
             return Ok((node, data.layout));
         }
-        let node = self.decide(&data)?;
-        let settled = Data {
-            form: Form::Node(node.0),
-            layout: node.1.clone(),
-            at: data.at,
-        };
-        self.values.insert(name, Value::Data(settled));
-        Ok(node)
+        let (node, layout) = self.decide(&data)?;
+        self.store(name, node, layout.clone());
+        Ok((node, layout))
+    }
+
+    /// Notes the node that the data called `name` is.
+    pub fn store(&mut self, name: &'g str, node: NodeId, layout: Layout) {
+        if let Some(Value::Data(data)) = self.values.get_mut(name) {
+            data.form = Form::Node(node);
+            data.layout = layout;
+        }
     }
 
     /// The data called `name` as an activation of one of these kinds.

@@ -150,6 +150,9 @@ impl<'g> Importer<'g> {
             if cut.count == dims[cut.axis] && cut.start == 0 && cut.step == 1 {
                 continue;
             }
+            if data.at != at {
+                data = self.whole(name, cut.axis, at)?;
+            }
             if !matches!(data.form, Form::Node(_) | Form::Region { .. }) {
                 let (of, layout) = self.decide(&data)?;
                 data = Data {
@@ -173,8 +176,6 @@ impl<'g> Importer<'g> {
         let (of, by, mut rows, mut cols) = match form {
             Form::Region { of, by, rows, cols } => (of, by, rows, cols),
             Form::Node(of) => {
-                let (of, turned) = self.of_windows(of, &layout, at)?;
-                layout = turned;
                 let [h, w] = self.b.shape(of).side().unwrap_or([1, 1]);
                 (of, [0; 2], Range::all(h), Range::all(w))
             }
@@ -229,12 +230,24 @@ impl<'g> Importer<'g> {
         (h, w)
     }
 
-    /// Windows whose tokens stand in rows and columns again are put back into their grid first.
-    fn of_windows(&mut self, of: NodeId, layout: &Layout, at: usize) -> Result<(NodeId, Layout), String> {
-        if matches!(self.b.shape(of), Shape::Windows { .. }) && self.can_arrange(of, layout, Kind::Grid) {
-            return self.arrange(of, layout, &[Kind::Grid], at);
+    /// The value called `name`, to be cut along `axis` on behalf of the node `at`: channels that were dealt
+    /// out are in order, and windows back in their grid. All parts are cut from the same.
+    fn whole(&mut self, name: &'g str, axis: usize, at: usize) -> Result<Data, String> {
+        let data = self.loose(name)?;
+        if matches!(data.form, Form::Region { .. }) {
+            return Ok(Data { at, ..data });
         }
-        Ok((of, layout.clone()))
+        let (of, layout) = self.settle(name)?;
+        let is_mixed = layout.0[axis].len() > 1;
+        if is_mixed || matches!(self.b.shape(of), Shape::Windows { .. }) {
+            let kinds = [Kind::Grid, Kind::Image, Kind::Tokens, Kind::Windows, Kind::Vector];
+            if kinds.iter().any(|k| self.can_arrange(of, &layout, *k)) {
+                let (of, layout) = self.arrange(of, &layout, &kinds, data.at)?;
+                self.store(name, of, layout);
+            }
+        }
+        let data = self.data(name)?;
+        Ok(Data { at, ..data })
     }
 
     /// A part of the channels that is one of equal ones, or the first token.
@@ -258,8 +271,11 @@ impl<'g> Importer<'g> {
     }
 
     fn split(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
-        let (of, layout) = self.settle(&node.input[0])?;
-        let (axis, parts) = self.folder.parts(node, &layout.dims(), constants)?;
+        let name = &node.input[0];
+        let dims = self.loose(name)?.layout.dims();
+        let (axis, parts) = self.folder.parts(node, &dims, constants)?;
+        self.settle(name)?;
+        let whole = self.whole(name, axis, at)?;
         let mut start = 0;
         let mut values = Vec::with_capacity(parts.len());
         for count in parts {
@@ -270,12 +286,7 @@ impl<'g> Importer<'g> {
                 count,
             };
             start += count;
-            let data = Data {
-                form: Form::Node(of),
-                layout: layout.clone(),
-                at,
-            };
-            values.push(Value::Data(self.cut(data, cut)?));
+            values.push(Value::Data(self.cut(whole.clone(), cut)?));
         }
         Ok(values)
     }
@@ -286,8 +297,10 @@ impl<'g> Importer<'g> {
         let name = &node.input[0];
         let dims = self.loose(name)?.layout.dims();
         let axis = axis(node.int("axis").unwrap_or(0), dims.len())?;
-        let index = indices.single(&self.graph.stored);
-        let index = index.ok_or("only a single index is supported")? as i64;
+        let Some(index) = indices.single(&self.graph.stored) else {
+            return self.gather_all(at, name, axis, indices);
+        };
+        let index = index as i64;
         let length = dims[axis] as i64;
         let start = if index < 0 { index + length } else { index };
         if !(0..length).contains(&start) {
@@ -295,18 +308,14 @@ impl<'g> Importer<'g> {
         }
         let mut data = self.loose(name)?;
         if length > 1 {
-            let (of, layout) = self.settle(name)?;
             let cut = Cut {
                 axis,
                 start: start as usize,
                 step: 1,
                 count: 1,
             };
-            let whole = Data {
-                form: Form::Node(of),
-                layout,
-                at,
-            };
+            self.settle(name)?;
+            let whole = self.whole(name, axis, at)?;
             data = self.cut(whole, cut)?;
         }
         // An index without dimensions takes the dimension away.
@@ -314,6 +323,19 @@ impl<'g> Importer<'g> {
             data.layout.0.remove(axis);
         }
         Ok(vec![Value::Data(Data { at, ..data })])
+    }
+
+    /// All elements of an axis in their order, which is a reshape (PyTorch's `as_strided`).
+    fn gather_all(&mut self, at: usize, name: &'g str, axis: usize, indices: &Constant) -> Made {
+        let data = self.loose(name)?;
+        let mut dims = data.layout.dims();
+        let counted = (0..dims[axis]).map(|i| i as i64);
+        if indices.len() != dims[axis] || !self.folder.whole(indices)?.into_iter().eq(counted) {
+            return Err("only a single index is supported, or all in their order".into());
+        }
+        dims.splice(axis..=axis, indices.shape().iter().copied());
+        let layout = data.layout.reshaped(&dims).ok_or("its dimensions do not fit")?;
+        Ok(vec![Self::form_value(data.form, layout, at)])
     }
 
     fn concat(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
@@ -558,7 +580,9 @@ impl<'g> Importer<'g> {
         let data = self.data(&node.input[0])?;
         if let Form::Scores(scores) = &data.form {
             let rank = data.layout.0.len();
-            let axis = axis(node.int("axis").unwrap_or(-1), rank)?;
+            // Before opset 13, the softmax ran over all dimensions from this one on.
+            let usual = if self.graph.opset < 13 { 1 } else { -1 };
+            let axis = axis(node.int("axis").unwrap_or(usual), rank)?;
             if axis + 1 != rank || scores.softmax || node.op_type != "Softmax" {
                 return Err("attention's softmax must run over the last dimension".into());
             }
