@@ -90,6 +90,11 @@ fn of_pixels(shape: Shape, groups: &[Vec<Piece>], want: Kind) -> Option<Vec<Op>>
         Kind::Tokens if is(&[&[row, column], &[channel]]) => then(to_image(), Op::ToTokens),
         Kind::Vector if is(&[&[channel, row, column]]) => then(to_image(), Op::Flatten),
         Kind::Vector if is(&[&[row, column, channel]]) => then(to_grid(), Op::Flatten),
+        // A square grid whose pixels stand in one row is a single window, as in the last stage of Swin.
+        Kind::Windows if !is_image && height == width && is(&[&[row, column], &[channel]]) => {
+            let single = Partition::blocks([height, width], height, Shift::None);
+            Some(vec![Op::Partition(single)])
+        }
         Kind::Windows => {
             let partition = partition([row, column], channel, groups)?;
             then(to_grid(), Op::Partition(partition))

@@ -14,7 +14,7 @@ const LONGEST: i64 = 1 << 16;
 
 /// What linear layers read: their channels come last.
 pub(super) const CHANNELS_LAST: &[Kind] =
-    &[Kind::Vector, Kind::Tokens, Kind::Grid, Kind::Windows];
+    &[Kind::Vector, Kind::Windows, Kind::Tokens, Kind::Grid];
 
 type Made = Result<Vec<Value>, String>;
 
