@@ -80,7 +80,13 @@ fn compare(folder: &Path, table: &BTreeMap<String, Expected>, tolerance: f32) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), table.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        table.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -99,6 +105,42 @@ fn files_of_others_give_the_logits_of_onnxruntime() {
     };
     let folder = Path::new(&folder);
     let own = folder.join("expected.json");
-    let shared = if own.exists() { own } else { fixtures().join("shared.json") };
+    let shared = if own.exists() {
+        own
+    } else {
+        fixtures().join("shared.json")
+    };
     compare(folder, &table(&shared), 1e-4);
+}
+
+/// Damaged files are refused, or read as something else: nothing worse.
+#[test]
+fn damaged_files_never_end_the_program() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("damaged.onnx");
+    let name = path.to_str().expect("a plain path");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("written");
+        let Ok(options) = arch::usual_options(name) else {
+            return;
+        };
+        let arch = arch::build(name, &options).expect("what was read once is read twice");
+        // A flipped bit can make a fill of hundreds of millions, which is allowed and slow.
+        if arch.parameter_count() < 1_000_000 {
+            let _ = read_state(&path);
+        }
+    };
+    for file in ["filled-9.onnx", "pooled-10.onnx", "option_a-18-dynamo.onnx"] {
+        let whole = std::fs::read(fixtures().join(file)).expect("the fixture is there");
+        for length in (0..whole.len()).step_by(3) {
+            read(&whole[..length]);
+        }
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            for change in [1 << (at % 8), 0xff, 0x80] {
+                damaged[at] = whole[at] ^ change;
+                read(&damaged);
+            }
+        }
+    }
 }

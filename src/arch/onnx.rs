@@ -15,7 +15,7 @@ use prost::Message as _;
 use super::zoo::{self, LARGEST_SIDE, MOST_CLASSES, Options};
 use super::{Arch, ArchError, Shape};
 use crate::text::Shown;
-use proto::{ModelProto, TensorProto};
+use proto::ModelProto;
 
 mod arrange;
 mod attention;
@@ -34,6 +34,7 @@ mod layout;
 mod movement;
 mod names;
 pub mod proto;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -41,6 +42,7 @@ mod wire;
 
 pub use constant::{Constant, Source, View};
 pub use error::{OnnxError, Trouble};
+pub use stored::{Stored, is_external, raw};
 
 /// Versions of the standard operators that can be read.
 pub const OLDEST_OPSET: i64 = 7;
@@ -65,9 +67,7 @@ pub struct Network {
 /// What the tensors of a network from a file are made of.
 #[derive(Debug)]
 pub struct Weights {
-    /// Tensors of the file. They have as many elements as their shapes say, unless these lie in another
-    /// file.
-    pub stored: Vec<TensorProto>,
+    pub stored: Stored,
     /// For tensors of the architecture, in its order. Counts of batches have none.
     pub recipes: Vec<Recipe>,
 }
@@ -131,7 +131,7 @@ pub fn build(name: &str, options: &Options) -> Result<Arch, ArchError> {
         side: Some(options.side),
         classes: Some(options.classes),
     };
-    let network = named(name, |file| import(file, name, wanted))?;
+    let network = named(name, wanted)?;
     Ok(network.arch)
 }
 
@@ -140,7 +140,7 @@ pub fn build(name: &str, options: &Options) -> Result<Arch, ArchError> {
 /// # Errors
 /// As [`build`].
 pub fn own_options(name: &str) -> Result<Options, ArchError> {
-    let network = named(name, |file| import(file, name, Wanted::default()))?;
+    let network = named(name, Wanted::default())?;
     let [side, _] = network.arch.input().side().unwrap_or([USUAL_SIDE; 2]);
     Ok(Options {
         side,
@@ -149,17 +149,19 @@ pub fn own_options(name: &str) -> Result<Options, ArchError> {
     })
 }
 
-/// The network of a whole file, as it is.
+/// The network of a whole file, as it is, which lies at `path`; without one, tensors in files beside it are
+/// out of reach.
 ///
 /// # Errors
 /// [`OnnxError`] if it cannot be taken over.
-pub fn read(file: Bytes) -> Result<Network, OnnxError> {
-    import(file, EXTENSION, Wanted::default())
+pub fn read(file: Bytes, path: Option<&Path>) -> Result<Network, OnnxError> {
+    import(file, path, Wanted::default())
 }
 
-fn named<T>(name: &str, make: impl FnOnce(Bytes) -> Result<T, OnnxError>) -> Result<T, ArchError> {
-    whole_file(Path::new(name))
-        .and_then(make)
+fn named(name: &str, wanted: Wanted) -> Result<Network, ArchError> {
+    let path = Path::new(name);
+    whole_file(path)
+        .and_then(|file| import(file, Some(path), wanted))
         .map_err(|problem| ArchError::Onnx {
             file: Shown::new(name).to_string(),
             problem,
@@ -188,14 +190,14 @@ fn whole_file(path: &Path) -> Result<Bytes, OnnxError> {
     Ok(bytes.into())
 }
 
-fn import(file: Bytes, name: &str, wanted: Wanted) -> Result<Network, OnnxError> {
+fn import(file: Bytes, path: Option<&Path>, wanted: Wanted) -> Result<Network, OnnxError> {
     if file.is_empty() {
         return Err(OnnxError::Damaged("it is empty".to_owned()));
     }
     wire::check(&file)?;
     let model = ModelProto::decode(file).map_err(|e| OnnxError::Damaged(e.to_string()))?;
-    let graph = graph::Graph::of(model)?;
-    let name = Path::new(name).file_name().unwrap_or_default();
+    let graph = graph::Graph::of(model, path.and_then(Path::parent))?;
+    let name = path.and_then(Path::file_name).unwrap_or_default();
     let name = Shown::new(&name.to_string_lossy()).to_string();
     let (image, channels_last) = image(&graph.image.1, wanted.side)?;
     let (mut arch, recipes) = import::Importer::run(&name, &graph, image, channels_last)?;
@@ -224,7 +226,10 @@ fn image(dims: &[Option<usize>], side: Option<usize>) -> Result<(Shape, bool), O
         (dims[1], [dims[2], dims[3]])
     };
     let channels = channels.ok_or_else(|| {
-        OnnxError::field("graph.input", "how many channels the images have is not said")
+        OnnxError::field(
+            "graph.input",
+            "how many channels the images have is not said",
+        )
     })?;
     let [height, width] = match (own, side) {
         ([Some(h), Some(w)], Some(side)) if side == h => [h, w],

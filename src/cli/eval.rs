@@ -96,7 +96,10 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let file = match &args.weights {
         Some(file) => file.clone(),
         None if own.is_some() => PathBuf::from(&args.arch),
-        None => anyhow::bail!("--weights is missing: the file with the parameters of {}", arch.name()),
+        None => anyhow::bail!(
+            "--weights is missing: the file with the parameters of {}",
+            arch.name()
+        ),
     };
     let state = weights(&arch, &file, common.seed)?;
     let statistics = match args.statistics {

@@ -25,6 +25,7 @@ mod zip;
 
 pub use aside::write_aside;
 pub use error::{FileError, Problem};
+pub use onnx::onnx_state;
 pub use safetensors::write_safetensors;
 
 use kind::Kind;

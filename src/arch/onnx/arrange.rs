@@ -117,7 +117,8 @@ fn partition(
         if !fits {
             continue;
         }
-        let ([row_high, row_low], [column_high, column_low]) = (row.split(side), column.split(side));
+        let ([row_high, row_low], [column_high, column_low]) =
+            (row.split(side), column.split(side));
         let blocks = wide(vec![
             vec![row_high, column_high],
             vec![row_low, column_low],
@@ -141,12 +142,7 @@ fn partition(
     None
 }
 
-fn of_tokens(
-    tokens: usize,
-    channels: usize,
-    groups: &[Vec<Piece>],
-    want: Kind,
-) -> Option<Vec<Op>> {
+fn of_tokens(tokens: usize, channels: usize, groups: &[Vec<Piece>], want: Kind) -> Option<Vec<Op>> {
     let token = Piece::whole(Axis::Token, tokens);
     let channel = Piece::whole(Axis::Channel, channels);
     let whole = |a: &[Piece], b: &[Piece]| joined([a, b].concat()) == [token];
@@ -159,9 +155,7 @@ fn of_tokens(
             let side = [length(rows), length(columns)];
             Some(vec![Op::FromTokens(side), Op::ToGrid])
         }
-        (Kind::Vector, _) if groups == wide(vec![vec![token, channel]]) => {
-            Some(vec![Op::Flatten])
-        }
+        (Kind::Vector, _) if groups == wide(vec![vec![token, channel]]) => Some(vec![Op::Flatten]),
         _ => None,
     }
 }

@@ -41,7 +41,11 @@ impl<'g> Importer<'g> {
             return Err("its queries are no tokens".into());
         };
         let mut dims = wide(vec![vec![Piece::whole(Axis::Window, windows)]]);
-        dims.push(wide(vec![vec![Piece::whole(Axis::Channel, query.heads)]]).pop().unwrap_or_default());
+        dims.push(
+            wide(vec![vec![Piece::whole(Axis::Channel, query.heads)]])
+                .pop()
+                .unwrap_or_default(),
+        );
         // Rows stand for the keys.
         dims.push(vec![Piece::whole(Axis::Token, tokens)]);
         dims.push(vec![Piece::whole(Axis::Row, tokens)]);
@@ -55,7 +59,11 @@ impl<'g> Importer<'g> {
             added: Vec::new(),
             softmax: false,
         };
-        Ok(vec![Self::form_value(Form::Scores(Box::new(scores)), Layout(dims), at)])
+        Ok(vec![Self::form_value(
+            Form::Scores(Box::new(scores)),
+            Layout(dims),
+            at,
+        )])
     }
 
     /// A value as queries, keys or values, and its factor.
@@ -66,7 +74,9 @@ impl<'g> Importer<'g> {
                 piece,
                 index,
                 factor,
-            } if piece.axis == Axis::Channel && piece.unit * piece.len == self.b.shape(of).channels() => {
+            } if piece.axis == Axis::Channel
+                && piece.unit * piece.len == self.b.shape(of).channels() =>
+            {
                 (of, Some([index, piece.len]), factor, data.layout)
             }
             Form::Curve { of, curve } if matches!(curve.line(), Some([_, 0.0])) => {
@@ -80,7 +90,9 @@ impl<'g> Importer<'g> {
         };
         let shape = self.b.shape(of);
         let channels = shape.channels() / part.map_or(1, |p| p[1]);
-        let [windows, tokens] = shape.sequences().ok_or("attention runs over tokens, and its input has none")?;
+        let [windows, tokens] = shape
+            .sequences()
+            .ok_or("attention runs over tokens, and its input has none")?;
         let groups = layout.groups();
         let within = match order {
             Order::Rows => groups.last(),
@@ -88,7 +100,11 @@ impl<'g> Importer<'g> {
         };
         let width = match within.map(Vec::as_slice) {
             Some([piece]) if piece.axis == Axis::Channel && piece.unit == 1 => piece.len,
-            _ => return Err("the dimensions of its input are not those of attention's heads".into()),
+            _ => {
+                return Err(
+                    "the dimensions of its input are not those of attention's heads".into(),
+                );
+            }
         };
         if !channels.is_multiple_of(width) {
             return Err("its heads are no equal parts of the channels".into());
@@ -98,7 +114,10 @@ impl<'g> Importer<'g> {
             unit: width,
             len: channels / width,
         };
-        let (token, within) = (Piece::whole(Axis::Token, tokens), Piece::whole(Axis::Channel, width));
+        let (token, within) = (
+            Piece::whole(Axis::Token, tokens),
+            Piece::whole(Axis::Channel, width),
+        );
         let mut expected = vec![vec![Piece::whole(Axis::Window, windows)], vec![heads]];
         expected.extend(match order {
             Order::Rows => [vec![token], vec![within]],
@@ -117,7 +136,14 @@ impl<'g> Importer<'g> {
     }
 
     /// Scores with a number, a mask or a table of biases.
-    pub(super) fn score_with(&mut self, at: usize, op: &str, data: &Data, constant: &Constant, side: Side) -> Made {
+    pub(super) fn score_with(
+        &mut self,
+        at: usize,
+        op: &str,
+        data: &Data,
+        constant: &Constant,
+        side: Side,
+    ) -> Made {
         let Form::Scores(scores) = &data.form else {
             return Err("it is no part of an attention".into());
         };
@@ -135,12 +161,23 @@ impl<'g> Importer<'g> {
                 let dims = data.layout.dims();
                 let table = constant.expanded(&dims);
                 scores.added.push(table.ok_or_else(|| {
-                    format!("scores of {dims:?} cannot be added to a constant of {:?}", constant.shape())
+                    format!(
+                        "scores of {dims:?} cannot be added to a constant of {:?}",
+                        constant.shape()
+                    )
                 })?);
             }
-            _ => return Err("this is not done to the scores of any attention that is supported".into()),
+            _ => {
+                return Err(
+                    "this is not done to the scores of any attention that is supported".into(),
+                );
+            }
         }
-        Ok(vec![Self::form_value(Form::Scores(scores), data.layout.clone(), at)])
+        Ok(vec![Self::form_value(
+            Form::Scores(scores),
+            data.layout.clone(),
+            at,
+        )])
     }
 
     /// The whole attention.
@@ -211,7 +248,9 @@ impl<'g> Importer<'g> {
             }
         }
         if let Some(last) = dims.last_mut() {
-            *last = wide(vec![vec![Piece::whole(Axis::Channel, query.width)]]).pop().unwrap_or_default();
+            *last = wide(vec![vec![Piece::whole(Axis::Channel, query.width)]])
+                .pop()
+                .unwrap_or_default();
         }
         Ok(Self::node_value(made, Layout(dims), at))
     }
@@ -237,13 +276,26 @@ impl<'g> Importer<'g> {
         }
     }
 
-    fn windowed(&mut self, at: usize, core: Attention, input: NodeId, table: Vec<f64>) -> Result<NodeId, String> {
+    fn windowed(
+        &mut self,
+        at: usize,
+        core: Attention,
+        input: NodeId,
+        table: Vec<f64>,
+    ) -> Result<NodeId, String> {
         let offsets = core.offsets().ok_or("it has no windows")?;
         let path = self.layer_path(&[], at);
         let module = self.b.attention(&path, core);
         let table = Constant::computed(vec![offsets.len(), core.heads], table, false);
-        self.tensor(Recipe::of(joined(&path, "relative_position_bias_table"), table));
-        let pairs = offsets.of_pairs().iter().map(|i| *i as f64).collect::<Vec<_>>();
+        self.tensor(Recipe::of(
+            joined(&path, "relative_position_bias_table"),
+            table,
+        ));
+        let pairs = offsets
+            .of_pairs()
+            .iter()
+            .map(|i| *i as f64)
+            .collect::<Vec<_>>();
         let pairs = Constant::computed(vec![pairs.len()], pairs, true);
         self.tensor(Recipe::of(joined(&path, "relative_position_index"), pairs));
         self.call(module, input)
@@ -251,11 +303,19 @@ impl<'g> Importer<'g> {
 
     /// What is added to the scores, as a bias for every offset and head, `[offsets, heads]`; where regions
     /// of shifted windows differ it must be a mask.
-    fn bias_table(&self, core: Attention, partition: &Partition, added: &[Constant]) -> Result<Vec<f64>, String> {
+    fn bias_table(
+        &self,
+        core: Attention,
+        partition: &Partition,
+        added: &[Constant],
+    ) -> Result<Vec<f64>, String> {
         let offsets = core.offsets().ok_or("it has no windows")?;
         let (windows, tokens, heads) = (partition.windows(), partition.tokens(), core.heads);
         let pairs = tokens * tokens;
-        let tables: Result<Vec<_>, String> = added.iter().map(|c| Table::of(c, self, windows, heads, pairs)).collect();
+        let tables: Result<Vec<_>, String> = added
+            .iter()
+            .map(|c| Table::of(c, self, windows, heads, pairs))
+            .collect();
         let tables = tables?;
         let regions = partition.regions();
         let of_pairs = offsets.of_pairs();
@@ -276,7 +336,9 @@ impl<'g> Importer<'g> {
                     if !std::mem::replace(&mut known[place], true) {
                         table[place] = sum;
                     } else if (table[place] - sum).abs() > 1e-5 {
-                        return Err("its biases are no function of the offset within a window".into());
+                        return Err(
+                            "its biases are no function of the offset within a window".into()
+                        );
                     }
                 }
             }
@@ -328,7 +390,11 @@ impl Table {
             let dims: Vec<usize> = once.shape().iter().copied().filter(|d| *d > 1).collect();
             let first = constant.shape().iter().position(|d| *d > 1);
             let is_window = dims.len() == 3 && first.is_some_and(|f| once.shape()[f] > 1);
-            if is_window { [pairs, 0, 1] } else { [0, pairs, 1] }
+            if is_window {
+                [pairs, 0, 1]
+            } else {
+                [0, pairs, 1]
+            }
         } else if count == 1 {
             [0; 3]
         } else {

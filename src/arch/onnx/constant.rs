@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::proto::{DataLocation, DataType, TensorProto};
+use super::proto::DataType;
+use super::stored::Stored;
 
 /// Most elements of a constant that is worked out while reading the graph. Masks and biases of windowed
 /// attention have some hundred thousand; parameters stay where they are.
@@ -17,7 +18,7 @@ pub(super) const MOST_ELEMENTS: usize = 1 << 31;
 /// Where numbers lie.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
-    /// In a tensor of the file, by its place in [`Weights::stored`](super::Weights::stored).
+    /// In a tensor of the file, by its place in [`Stored`].
     Stored(usize),
     /// The same number everywhere.
     Filled(f64),
@@ -156,7 +157,7 @@ impl Constant {
     }
 
     /// The numbers themselves, row-major.
-    pub(super) fn numbers(&self, stored: &[TensorProto]) -> Result<Vec<f64>, String> {
+    pub(super) fn numbers(&self, stored: &Stored) -> Result<Vec<f64>, String> {
         if self.len() > MOST_COMPUTED {
             return Err(format!(
                 "a constant of {} elements would have to be worked out; {MOST_COMPUTED} at most are",
@@ -167,25 +168,21 @@ impl Constant {
             Source::Filled(value) => Ok(vec![*value; self.len()]),
             Source::Computed(all) => Ok(self.view.places().map(|i| all[i]).collect()),
             Source::Stored(index) => {
-                let all = numbers_of(&stored[*index])?;
+                let all = stored.numbers(*index)?;
                 Ok(self.view.places().map(|i| all[i]).collect())
             }
         }
     }
 
     /// The only number of a constant that has one.
-    pub(super) fn single(&self, stored: &[TensorProto]) -> Option<f64> {
+    pub(super) fn single(&self, stored: &Stored) -> Option<f64> {
         if self.len() != 1 {
             return None;
         }
         self.numbers(stored).ok()?.first().copied()
     }
 
-    pub(super) fn reshaped(
-        &self,
-        shape: &[usize],
-        stored: &[TensorProto],
-    ) -> Result<Self, String> {
+    pub(super) fn reshaped(&self, shape: &[usize], stored: &Stored) -> Result<Self, String> {
         if let Source::Filled(value) = self.source {
             return Ok(Self::filled(shape.to_vec(), value, self.integer));
         }
@@ -263,45 +260,6 @@ pub(super) fn is_integer(element: i32) -> bool {
     )
 }
 
-/// All numbers of a stored tensor whose size was checked.
-fn numbers_of(tensor: &TensorProto) -> Result<Vec<f64>, String> {
-    let name = &tensor.name;
-    if tensor.data_location == DataLocation::External as i32 {
-        return Err(format!(
-            "the graph depends on the values of \"{name}\", which lie in another file"
-        ));
-    }
-    let element = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
-    let raw = tensor.raw_data.as_deref().unwrap_or_default();
-    let numbers = match element {
-        DataType::Float if raw.is_empty() => {
-            tensor.float_data.iter().map(|v| f64::from(*v)).collect()
-        }
-        DataType::Float => of(raw, |b| f64::from(f32::from_le_bytes(b))),
-        DataType::Double if raw.is_empty() => tensor.double_data.clone(),
-        DataType::Double => of(raw, f64::from_le_bytes),
-        DataType::Int64 if raw.is_empty() => tensor.int64_data.iter().map(|v| *v as f64).collect(),
-        DataType::Int64 => of(raw, |b| i64::from_le_bytes(b) as f64),
-        DataType::Int32 | DataType::Bool | DataType::Uint8 | DataType::Int8 if raw.is_empty() => {
-            tensor.int32_data.iter().map(|v| f64::from(*v)).collect()
-        }
-        DataType::Int32 => of(raw, |b| f64::from(i32::from_le_bytes(b))),
-        DataType::Bool | DataType::Uint8 => raw.iter().map(|b| f64::from(*b)).collect(),
-        DataType::Int8 => raw.iter().map(|b| f64::from(*b as i8)).collect(),
-        _ => {
-            return Err(format!(
-                "the graph depends on the values of \"{name}\", whose element type {} cannot be reckoned with",
-                tensor.data_type
-            ));
-        }
-    };
-    Ok(numbers)
-}
-
-fn of<const N: usize>(raw: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    raw.as_chunks().0.iter().map(|b| number(*b)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,25 +271,36 @@ mod tests {
 
     #[test]
     fn views_read_the_elements_that_copies_would_have() {
+        let none = Stored::default();
         let x = count_up(&[2, 3]);
         assert_eq!(
-            x.transposed(&[1, 0]).numbers(&[]),
+            x.transposed(&[1, 0]).numbers(&none),
             Ok(vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0])
         );
-        assert_eq!(x.sliced(1, 2, -2, 2).numbers(&[]), Ok(vec![2.0, 0.0, 5.0, 3.0]));
+        assert_eq!(
+            x.sliced(1, 2, -2, 2).numbers(&none),
+            Ok(vec![2.0, 0.0, 5.0, 3.0])
+        );
         let row = x.sliced(0, 1, 1, 1);
-        assert_eq!(row.reshaped(&[3, 1], &[]).unwrap().numbers(&[]), Ok(vec![3.0, 4.0, 5.0]));
-        let turned = x.transposed(&[1, 0]).reshaped(&[6], &[]).unwrap();
-        assert_eq!(turned.numbers(&[]), Ok(vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
+        assert_eq!(
+            row.reshaped(&[3, 1], &none).unwrap().numbers(&none),
+            Ok(vec![3.0, 4.0, 5.0])
+        );
+        let turned = x.transposed(&[1, 0]).reshaped(&[6], &none).unwrap();
+        assert_eq!(
+            turned.numbers(&none),
+            Ok(vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0])
+        );
         assert!(!x.transposed(&[1, 0]).view.is_whole() && x.view.is_whole());
     }
 
     #[test]
     fn constants_are_repeated_only_where_they_fit() {
+        let none = Stored::default();
         let x = count_up(&[3, 1]);
         let wide = x.expanded(&[2, 3, 2]).unwrap();
         assert_eq!(
-            wide.numbers(&[]).unwrap()[..6],
+            wide.numbers(&none).unwrap()[..6],
             [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]
         );
         assert_eq!(x.expanded(&[2, 2]), None);

@@ -1,5 +1,6 @@
 //! Makes nodes of the architecture of what waited.
 
+use super::Part;
 use super::Recipe;
 use super::constant::Constant;
 use super::curve::Curve;
@@ -7,7 +8,6 @@ use super::import::Importer;
 use super::layers::joined;
 use super::layout::{Axis, Layout, Piece};
 use super::value::{Data, Form, Range};
-use super::Part;
 use crate::arch::{Conv2d, Deal, Draw, NodeId, Op, Partition, Shape};
 
 impl Importer<'_> {
@@ -109,7 +109,9 @@ impl Importer<'_> {
                 ));
             }
         };
-        let conv = Conv2d::new(channels, channels, 1).groups(channels).with_bias();
+        let conv = Conv2d::new(channels, channels, 1)
+            .groups(channels)
+            .with_bias();
         let draw = Draw::torch_default(&conv.weight_shape());
         let module = self.b.conv(&path, conv, draw);
         self.tensor(Recipe {

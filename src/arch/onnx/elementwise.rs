@@ -66,7 +66,12 @@ pub(super) fn function(
 
 impl<'g> Importer<'g> {
     /// An operator on each number by itself.
-    pub(super) fn unary(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn unary(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let name = &node.input[0];
         let data = self.data(name)?;
         if let (Form::Variance { of, eps }, "Sqrt") = (&data.form, node.op_type.as_str()) {
@@ -85,7 +90,11 @@ impl<'g> Importer<'g> {
         };
         let (of, curve, layout) = self.curve(name)?;
         let curve = curve.map(f);
-        Ok(vec![Self::form_value(Form::Curve { of, curve }, layout, at)])
+        Ok(vec![Self::form_value(
+            Form::Curve { of, curve },
+            layout,
+            at,
+        )])
     }
 
     /// A value as a function of the numbers of a node.
@@ -99,7 +108,12 @@ impl<'g> Importer<'g> {
     }
 
     /// A sum, difference, product, quotient, power, or the smaller or larger of two values.
-    pub(super) fn binary(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn binary(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let [a, b] = &node.input[..] else {
             return Err("it takes two inputs".into());
         };
@@ -158,7 +172,12 @@ impl<'g> Importer<'g> {
     }
 
     /// The constant as one number for each of the channels, if that is what it is.
-    pub(super) fn per_channel(&self, layout: &Layout, constant: &Constant, channels: usize) -> Option<Constant> {
+    pub(super) fn per_channel(
+        &self,
+        layout: &Layout,
+        constant: &Constant,
+        channels: usize,
+    ) -> Option<Constant> {
         let dim = layout.channel_dim(channels)?;
         let rank = layout.0.len();
         let front = rank.checked_sub(constant.shape().len())?;
@@ -199,7 +218,14 @@ impl<'g> Importer<'g> {
     }
 
     /// Sum or product with one number a channel: a bias, a norm's scale or offset, a layer scale.
-    fn with_channels(&mut self, at: usize, op: &str, name: &'g str, vector: &Constant, side: Side) -> Made {
+    fn with_channels(
+        &mut self,
+        at: usize,
+        op: &str,
+        name: &'g str,
+        vector: &Constant,
+        side: Side,
+    ) -> Made {
         let data = self.data(name)?;
         let once = self.graph.uses(name) == 1;
         let form = match (&data.form, op) {
@@ -208,7 +234,14 @@ impl<'g> Importer<'g> {
                 layer.bias = Some(vector.clone());
                 Form::Layer(layer)
             }
-            (Form::Normalised { of, eps, scale: None }, "Mul") => Form::Normalised {
+            (
+                Form::Normalised {
+                    of,
+                    eps,
+                    scale: None,
+                },
+                "Mul",
+            ) => Form::Normalised {
                 of: *of,
                 eps: *eps,
                 scale: Some(vector.clone()),
@@ -228,7 +261,8 @@ impl<'g> Importer<'g> {
                 let (of, parts) = match curve.line() {
                     Some([scale, offset]) => {
                         let part = |value: f64, nothing: f64| {
-                            (value != nothing).then(|| Constant::filled(vec![channels], value, false))
+                            (value != nothing)
+                                .then(|| Constant::filled(vec![channels], value, false))
                         };
                         (of, (part(scale, 1.0), part(offset, 0.0)))
                     }
@@ -264,7 +298,10 @@ impl<'g> Importer<'g> {
                     _ => return Err("a constant divided by a value is no layer".into()),
                 };
                 let scaled = both(scale, &factor, |x, y| x * y)?;
-                (scaled.or(Some(factor.clone())), both(offset, &factor, |x, y| x * y)?)
+                (
+                    scaled.or(Some(factor.clone())),
+                    both(offset, &factor, |x, y| x * y)?,
+                )
             }
             ("Add" | "Sub", _) => {
                 let added = if op == "Sub" && side == Side::Right {
@@ -275,7 +312,10 @@ impl<'g> Importer<'g> {
                 let (scale, offset) = if op == "Sub" && side == Side::Left {
                     let minus = Constant::filled(vec![vector.len()], -1.0, false);
                     let scaled = both(scale, &minus, |x, y| x * y)?;
-                    (scaled.or(Some(minus.clone())), both(offset, &minus, |x, y| x * y)?)
+                    (
+                        scaled.or(Some(minus.clone())),
+                        both(offset, &minus, |x, y| x * y)?,
+                    )
                 } else {
                     (scale, offset)
                 };
@@ -297,7 +337,11 @@ impl<'g> Importer<'g> {
         if let (Form::Mean { of }, "Sub") = (&y.form, op) {
             let (node, layout) = self.settle(a)?;
             if node == *of {
-                return Ok(vec![Self::form_value(Form::Centred { of: node }, layout, at)]);
+                return Ok(vec![Self::form_value(
+                    Form::Centred { of: node },
+                    layout,
+                    at,
+                )]);
             }
         }
         if let Some(f) = of_two(op)
@@ -325,8 +369,14 @@ impl<'g> Importer<'g> {
         self.sum(at, (x, x_layout), (y, y_layout))
     }
 
-    fn sum(&mut self, at: usize, (x, x_layout): (NodeId, Layout), (y, y_layout): (NodeId, Layout)) -> Made {
-        if x_layout.dims() != y_layout.dims() && x_layout.groups().len() != y_layout.groups().len() {
+    fn sum(
+        &mut self,
+        at: usize,
+        (x, x_layout): (NodeId, Layout),
+        (y, y_layout): (NodeId, Layout),
+    ) -> Made {
+        if x_layout.dims() != y_layout.dims() && x_layout.groups().len() != y_layout.groups().len()
+        {
             return Err(format!(
                 "values of {:?} and {:?} cannot be added here",
                 x_layout.dims(),
@@ -337,9 +387,9 @@ impl<'g> Importer<'g> {
             let node = self.push(at, Op::Add, &[x, y])?;
             return Ok(Self::node_value(node, x_layout, at));
         }
-        let kind = ANY.iter().find(|k| {
-            self.can_arrange(x, &x_layout, **k) && self.can_arrange(y, &y_layout, **k)
-        });
+        let kind = ANY
+            .iter()
+            .find(|k| self.can_arrange(x, &x_layout, **k) && self.can_arrange(y, &y_layout, **k));
         let kind = [*kind.ok_or("its two terms have their dimensions in different orders")?];
         let (x, layout) = self.arrange(x, &x_layout, &kind, at)?;
         let (y, _) = self.arrange(y, &y_layout, &kind, at)?;
@@ -348,7 +398,12 @@ impl<'g> Importer<'g> {
     }
 
     /// The sum of any number of values.
-    pub(super) fn sum_of_all(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn sum_of_all(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         if constants.iter().any(Option::is_some) {
             return Err("a sum of data and constants is supported as Add only".into());
         }
@@ -358,7 +413,11 @@ impl<'g> Importer<'g> {
         for name in names {
             let next = self.settle(name)?;
             let made = self.sum(at, (sum, layout), next)?;
-            let Some(Value::Data(Data { form: Form::Node(node), layout: of_sum, .. })) = made.into_iter().next()
+            let Some(Value::Data(Data {
+                form: Form::Node(node),
+                layout: of_sum,
+                ..
+            })) = made.into_iter().next()
             else {
                 return Err("it cannot be summed".into());
             };

@@ -28,6 +28,12 @@ pub enum OnnxError {
     Cycle(String),
     #[error("{}", listed(.0))]
     Unsupported(Vec<Trouble>),
+    #[error("tensor \"{}\" should lie in \"{}\" beside the model: {}", Shown::new(.tensor), Shown::new(.location), Shown::new(.reason))]
+    External {
+        tensor: String,
+        location: String,
+        reason: String,
+    },
     #[error("{0}")]
     Size(String),
 }

@@ -3,14 +3,15 @@
 use std::cell::Cell;
 
 use super::constant::{Constant, MOST_COMPUTED, MOST_ELEMENTS};
-use super::proto::{NodeProto, TensorProto};
+use super::proto::NodeProto;
+use super::stored::Stored;
 
 /// Numbers that all constants of a file together may come to while being worked out.
 const MOST_IN_ALL: usize = 1 << 24;
 
 /// What folding needs beside the inputs.
 pub(super) struct Folder<'a> {
-    pub stored: &'a [TensorProto],
+    pub stored: &'a Stored,
     pub left: Cell<usize>,
 }
 
@@ -18,7 +19,7 @@ pub(super) struct Folder<'a> {
 type Folded = Result<Vec<Constant>, String>;
 
 impl<'a> Folder<'a> {
-    pub fn new(stored: &'a [TensorProto]) -> Self {
+    pub fn new(stored: &'a Stored) -> Self {
         Self {
             stored,
             left: Cell::new(MOST_IN_ALL),
@@ -29,12 +30,49 @@ impl<'a> Folder<'a> {
     pub fn knows(op: &str) -> bool {
         matches!(
             op,
-            "Identity" | "Cast" | "CastLike" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze"
-                | "Transpose" | "Shape" | "Size" | "Gather" | "Slice" | "Concat" | "Split"
-                | "Expand" | "Range" | "ConstantOfShape" | "Where" | "ScatterND" | "ReduceProd"
-                | "Add" | "Sub" | "Mul" | "Div" | "Mod" | "Pow" | "Min" | "Max" | "Equal"
-                | "Greater" | "Less" | "And" | "Or" | "Neg" | "Sqrt" | "Abs" | "Floor" | "Ceil"
-                | "Not" | "Reciprocal" | "Exp" | "Tile" | "Dropout"
+            "Identity"
+                | "Cast"
+                | "CastLike"
+                | "Reshape"
+                | "Flatten"
+                | "Squeeze"
+                | "Unsqueeze"
+                | "Transpose"
+                | "Shape"
+                | "Size"
+                | "Gather"
+                | "Slice"
+                | "Concat"
+                | "Split"
+                | "Expand"
+                | "Range"
+                | "ConstantOfShape"
+                | "Where"
+                | "ScatterND"
+                | "ReduceProd"
+                | "Add"
+                | "Sub"
+                | "Mul"
+                | "Div"
+                | "Mod"
+                | "Pow"
+                | "Min"
+                | "Max"
+                | "Equal"
+                | "Greater"
+                | "Less"
+                | "And"
+                | "Or"
+                | "Neg"
+                | "Sqrt"
+                | "Abs"
+                | "Floor"
+                | "Ceil"
+                | "Not"
+                | "Reciprocal"
+                | "Exp"
+                | "Tile"
+                | "Dropout"
         )
     }
 
@@ -99,7 +137,9 @@ impl<'a> Folder<'a> {
                 let value = inputs.get(1).and_then(Option::as_ref);
                 let (number, integer) = match value {
                     Some(value) => (
-                        value.single(self.stored).ok_or("its value must be one number")?,
+                        value
+                            .single(self.stored)
+                            .ok_or("its value must be one number")?,
                         value.integer,
                     ),
                     None => (0.0, false),
@@ -116,9 +156,15 @@ impl<'a> Folder<'a> {
                 if !(count <= MOST_COMPUTED as f64) {
                     return Err("it has no end, or far too many elements".into());
                 }
-                let numbers: Vec<f64> = (0..count as usize).map(|i| start + i as f64 * step).collect();
+                let numbers: Vec<f64> = (0..count as usize)
+                    .map(|i| start + i as f64 * step)
+                    .collect();
                 self.spend(numbers.len())?;
-                one(Constant::computed(vec![numbers.len()], numbers, input(0)?.integer))
+                one(Constant::computed(
+                    vec![numbers.len()],
+                    numbers,
+                    input(0)?.integer,
+                ))
             }
             "Where" => one(self.choose(input(0)?, input(1)?, input(2)?)?),
             "ScatterND" => one(self.scatter(input(0)?, input(1)?, input(2)?)?),
@@ -131,8 +177,19 @@ impl<'a> Folder<'a> {
             }
             "ReduceProd" => {
                 let numbers = self.numbers(input(0)?)?;
-                let shape = vec![1; if node.int("keepdims") == Some(0) { 0 } else { input(0)?.shape().len() }];
-                one(Constant::computed(shape, vec![numbers.iter().product()], input(0)?.integer))
+                let shape = vec![
+                    1;
+                    if node.int("keepdims") == Some(0) {
+                        0
+                    } else {
+                        input(0)?.shape().len()
+                    }
+                ];
+                one(Constant::computed(
+                    shape,
+                    vec![numbers.iter().product()],
+                    input(0)?.integer,
+                ))
             }
             op => {
                 if let Some(f) = of_one(op) {
@@ -151,7 +208,8 @@ impl<'a> Folder<'a> {
     /// Counts numbers that are about to be worked out.
     fn spend(&self, count: usize) -> Result<(), String> {
         let left = self.left.get().checked_sub(count);
-        self.left.set(left.ok_or("the file's constants come to far too many numbers")?);
+        self.left
+            .set(left.ok_or("the file's constants come to far too many numbers")?);
         Ok(())
     }
 
@@ -252,14 +310,26 @@ impl<'a> Folder<'a> {
         }
     }
 
-    fn gather(&self, node: &NodeProto, x: &Constant, indices: &Constant) -> Result<Constant, String> {
+    fn gather(
+        &self,
+        node: &NodeProto,
+        x: &Constant,
+        indices: &Constant,
+    ) -> Result<Constant, String> {
         let at = axis(node.int("axis").unwrap_or(0), x.shape().len())?;
         let length = x.shape()[at];
-        let chosen: Option<Vec<usize>> = self.whole(indices)?.iter().map(|i| index(*i, length)).collect();
+        let chosen: Option<Vec<usize>> = self
+            .whole(indices)?
+            .iter()
+            .map(|i| index(*i, length))
+            .collect();
         let chosen = chosen.ok_or("an index lies outside")?;
         if let ([only], true) = (&chosen[..], indices.shape().is_empty()) {
             let cut = x.sliced(at, *only, 1, 1);
-            let dims: Vec<usize> = (0..x.shape().len()).filter(|i| *i != at).map(|i| x.shape()[i]).collect();
+            let dims: Vec<usize> = (0..x.shape().len())
+                .filter(|i| *i != at)
+                .map(|i| x.shape()[i])
+                .collect();
             return cut.reshaped(&dims, self.stored);
         }
         let [outer, inner]: [usize; 2] = [
@@ -326,7 +396,11 @@ impl<'a> Folder<'a> {
         let (which, yes, no) = (over(which)?, over(a)?, over(b)?);
         let pairs = which.iter().zip(yes.iter().zip(&no));
         let numbers = pairs.map(|(w, (y, n))| if *w == 0.0 { *n } else { *y });
-        Ok(Constant::computed(shape, numbers.collect(), a.integer && b.integer))
+        Ok(Constant::computed(
+            shape,
+            numbers.collect(),
+            a.integer && b.integer,
+        ))
     }
 
     fn scatter(&self, x: &Constant, at: &Constant, updates: &Constant) -> Result<Constant, String> {
@@ -368,7 +442,11 @@ impl<'a> Folder<'a> {
         let (x, y) = (over(a)?, over(b)?);
         let numbers = x.iter().zip(&y).map(|(x, y)| f(*x, *y)).collect();
         let truth = matches!(op, "Equal" | "Greater" | "Less" | "And" | "Or");
-        Ok(Constant::computed(shape, numbers, truth || a.integer && b.integer))
+        Ok(Constant::computed(
+            shape,
+            numbers,
+            truth || a.integer && b.integer,
+        ))
     }
 
     /// What a Slice takes of something of these dimensions.
@@ -390,7 +468,8 @@ impl<'a> Folder<'a> {
             return Err("starts, ends, axes and steps are not equally many".into());
         }
         let axes = self::axes(&axes, dims.len())?;
-        let cuts = (0..starts.len()).map(|i| Cut::of(axes[i], dims[axes[i]], starts[i], ends[i], steps[i]));
+        let cuts = (0..starts.len())
+            .map(|i| Cut::of(axes[i], dims[axes[i]], starts[i], ends[i], steps[i]));
         cuts.collect()
     }
 
@@ -406,12 +485,16 @@ impl<'a> Folder<'a> {
         let given = self.whole_from(node, "split", 1, inputs)?;
         let parts = match given {
             Some(parts) => {
-                let lengths: Option<Vec<usize>> =
-                    parts.iter().map(|n| usize::try_from(*n).ok().filter(|n| *n <= length)).collect();
+                let lengths: Option<Vec<usize>> = parts
+                    .iter()
+                    .map(|n| usize::try_from(*n).ok().filter(|n| *n <= length))
+                    .collect();
                 lengths.ok_or("a part has an impossible length")?
             }
             None => {
-                let count = node.int("num_outputs").map_or(node.output.len(), |n| n.max(0) as usize);
+                let count = node
+                    .int("num_outputs")
+                    .map_or(node.output.len(), |n| n.max(0) as usize);
                 if count == 0 || count > length {
                     return Err("there are more parts than elements".into());
                 }
@@ -446,11 +529,19 @@ impl Cut {
         let length = length as i128;
         let (start, end, step) = (i128::from(start), i128::from(end), i128::from(step));
         let from_end = |n: i128| if n < 0 { n + length } else { n };
-        let (low, high) = if step > 0 { (0, length) } else { (-1, length - 1) };
+        let (low, high) = if step > 0 {
+            (0, length)
+        } else {
+            (-1, length - 1)
+        };
         let start = from_end(start).clamp(low.max(0), high.max(0));
         let end = from_end(end).clamp(low, high);
         let span = if step > 0 { end - start } else { start - end };
-        let count = if span <= 0 { 0 } else { (span - 1) / step.abs() + 1 };
+        let count = if span <= 0 {
+            0
+        } else {
+            (span - 1) / step.abs() + 1
+        };
         Ok(Self {
             axis,
             start: start as usize,
@@ -486,7 +577,11 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, String> {
 
 /// An index that may be counted from the end.
 fn index(index: i64, length: usize) -> Option<usize> {
-    let at = if index < 0 { index.checked_add(length as i64)? } else { index };
+    let at = if index < 0 {
+        index.checked_add(length as i64)?
+    } else {
+        index
+    };
     usize::try_from(at).ok().filter(|i| *i < length)
 }
 
@@ -513,7 +608,9 @@ fn reshape_dims(dims: &[usize], wanted: &[i64], zero_is_zero: bool) -> Result<Ve
                 open = Some(i);
                 1
             }
-            0 if !zero_is_zero => *dims.get(i).ok_or("a zero in its shape has no dimension to copy")?,
+            0 if !zero_is_zero => *dims
+                .get(i)
+                .ok_or("a zero in its shape has no dimension to copy")?,
             n => usize::try_from(n).map_err(|_| format!("its shape has the length {n}"))?,
         });
     }
@@ -546,7 +643,9 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> 
 
 /// The dimensions, if no product of some of them is beyond all measure.
 pub(super) fn bounded(dims: Vec<usize>) -> Result<Vec<usize>, String> {
-    let most = dims.iter().try_fold(1_usize, |n, d| n.checked_mul((*d).max(1)));
+    let most = dims
+        .iter()
+        .try_fold(1_usize, |n, d| n.checked_mul((*d).max(1)));
     match most {
         Some(n) if n <= MOST_ELEMENTS => Ok(dims),
         _ => Err("a shape has far too many elements".into()),
@@ -613,7 +712,10 @@ mod tests {
         assert_eq!(reshape_dims(&[2, 3, 4], &[0, -1], false), Ok(vec![2, 12]));
         assert_eq!(reshape_dims(&[1, 6], &[2, 3], true), Ok(vec![2, 3]));
         for wanted in [&[5, -1][..], &[-1, -1], &[7], &[0, 0, 0, 0], &[-2]] {
-            assert!(reshape_dims(&[2, 3, 4], wanted, false).is_err(), "{wanted:?}");
+            assert!(
+                reshape_dims(&[2, 3, 4], wanted, false).is_err(),
+                "{wanted:?}"
+            );
         }
         assert!(reshape_dims(&[1], &[1 << 40, 1 << 40], false).is_err());
     }

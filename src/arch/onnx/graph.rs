@@ -2,13 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::path::Path;
 
 use super::constant::{Constant, Source, View, is_integer};
-use super::fold::bounded;
-use super::proto::{
-    DataLocation, DataType, DimensionValue, GraphProto, ModelProto, NodeProto, TensorProto,
-    ValueInfoProto,
-};
+use super::proto::{DimensionValue, GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use super::stored::Stored;
 use super::{NEWEST_OPSET, OLDEST_OPSET, OnnxError};
 
 /// Largest dimension of a tensor: beyond, nothing could be run.
@@ -20,7 +18,7 @@ pub(super) struct Graph {
     /// The nodes that the result depends on; each comes after those whose outputs it reads.
     pub nodes: Vec<NodeProto>,
     /// Tensors of the file: initialisers, then the values of Constant nodes.
-    pub stored: Vec<TensorProto>,
+    pub stored: Stored,
     /// Places of initialisers in `stored`, by name.
     initialisers: HashMap<String, usize>,
     /// Places of Constant nodes' values in `stored`, by the node's output.
@@ -35,14 +33,16 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    /// Takes a model apart.
-    pub fn of(model: ModelProto) -> Result<Self, OnnxError> {
+    /// Takes a model apart, which lies in `folder`.
+    pub fn of(model: ModelProto, folder: Option<&Path>) -> Result<Self, OnnxError> {
         let opset = model
             .opset_import
             .iter()
             .find(|o| matches!(o.domain.as_str(), "" | "ai.onnx"))
             .map(|o| o.version)
-            .ok_or_else(|| OnnxError::field("opset_import", "the standard operators' version is missing"))?;
+            .ok_or_else(|| {
+                OnnxError::field("opset_import", "the standard operators' version is missing")
+            })?;
         if !(OLDEST_OPSET..=NEWEST_OPSET).contains(&opset) {
             return Err(OnnxError::Opset(opset));
         }
@@ -85,7 +85,7 @@ impl Graph {
         }
         Ok(Self {
             nodes,
-            stored: initializer,
+            stored: Stored::new(initializer, folder),
             initialisers,
             values,
             uses,
@@ -115,71 +115,17 @@ impl Graph {
     /// Name of a stored tensor.
     pub fn name_of(&self, constant: &Constant) -> Option<&str> {
         match constant.source {
-            Source::Stored(index) => Some(&self.stored[index].name),
+            Source::Stored(index) => Some(&self.stored.tensor(index).name),
             _ => None,
         }
     }
 
     fn constant(&self, index: usize) -> Result<Constant, String> {
-        let tensor = &self.stored[index];
-        let shape = checked_shape(tensor)?;
         Ok(Constant {
             source: Source::Stored(index),
-            view: View::whole(shape),
-            integer: is_integer(tensor.data_type),
+            view: View::whole(self.stored.shape(index)?),
+            integer: is_integer(self.stored.tensor(index).data_type),
         })
-    }
-}
-
-/// A stored tensor's shape, once it is sure that the tensor has as many elements as that says.
-fn checked_shape(tensor: &TensorProto) -> Result<Vec<usize>, String> {
-    let wrong = |what: String| format!("tensor \"{}\": {what}", tensor.name);
-    let mut shape = Vec::with_capacity(tensor.dims.len());
-    for &dim in &tensor.dims {
-        if !(0..=LONGEST_DIMENSION).contains(&dim) {
-            return Err(wrong(format!("dims has an impossible length, {dim}")));
-        }
-        shape.push(dim as usize);
-    }
-    let shape = bounded(shape).map_err(wrong)?;
-    let count: usize = shape.iter().product();
-    let element = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
-    let bytes = match element {
-        DataType::Double | DataType::Int64 | DataType::Uint64 => 8,
-        DataType::Float | DataType::Int32 | DataType::Uint32 => 4,
-        DataType::Float16 | DataType::Bfloat16 | DataType::Int16 | DataType::Uint16 => 2,
-        DataType::Int8 | DataType::Uint8 | DataType::Bool => 1,
-        DataType::Undefined | DataType::String => {
-            return Err(wrong(format!(
-                "data_type {} cannot be taken over",
-                tensor.data_type
-            )));
-        }
-    };
-    if tensor.data_location == DataLocation::External as i32 {
-        return Ok(shape);
-    }
-    let (have, unit) = match &tensor.raw_data {
-        Some(raw) if !raw.is_empty() => (raw.len(), bytes),
-        _ => (listed(tensor, element), 1),
-    };
-    if have != count * unit {
-        return Err(wrong(format!(
-            "dims ask for {count} elements, and the data is that of {}",
-            have / unit
-        )));
-    }
-    Ok(shape)
-}
-
-/// Number of elements in the list for this type.
-fn listed(tensor: &TensorProto, element: DataType) -> usize {
-    match element {
-        DataType::Float => tensor.float_data.len(),
-        DataType::Double => tensor.double_data.len(),
-        DataType::Int64 => tensor.int64_data.len(),
-        DataType::Uint32 | DataType::Uint64 => 0,
-        _ => tensor.int32_data.len(),
     }
 }
 
@@ -188,9 +134,15 @@ fn image(
     inputs: &[ValueInfoProto],
     initialisers: &HashMap<String, usize>,
 ) -> Result<(String, Vec<Option<usize>>), OnnxError> {
-    let mut images = inputs.iter().filter(|i| !initialisers.contains_key(&i.name));
+    let mut images = inputs
+        .iter()
+        .filter(|i| !initialisers.contains_key(&i.name));
     let (Some(image), None) = (images.next(), images.next()) else {
-        let count = inputs.len() - inputs.iter().filter(|i| initialisers.contains_key(&i.name)).count();
+        let count = inputs.len()
+            - inputs
+                .iter()
+                .filter(|i| initialisers.contains_key(&i.name))
+                .count();
         return Err(OnnxError::field(
             "graph.input",
             format!("a classification network reads one input, the images; this one reads {count}"),
@@ -203,9 +155,14 @@ fn image(
     let mut dims = Vec::with_capacity(shape.dim.len());
     for dim in &shape.dim {
         dims.push(match dim.value {
-            Some(DimensionValue::DimValue(n)) if n > 0 && n <= LONGEST_DIMENSION => Some(n as usize),
+            Some(DimensionValue::DimValue(n)) if n > 0 && n <= LONGEST_DIMENSION => {
+                Some(n as usize)
+            }
             Some(DimensionValue::DimValue(n)) if n != 0 && n != -1 => {
-                return Err(OnnxError::field(field(), format!("a dimension cannot be {n}")));
+                return Err(OnnxError::field(
+                    field(),
+                    format!("a dimension cannot be {n}"),
+                ));
             }
             _ => None,
         });
@@ -213,7 +170,10 @@ fn image(
     if dims.len() != 4 {
         return Err(OnnxError::field(
             field(),
-            format!("images have four dimensions, with the batch; it has {}", dims.len()),
+            format!(
+                "images have four dimensions, with the batch; it has {}",
+                dims.len()
+            ),
         ));
     }
     Ok((image.name.clone(), dims))

@@ -29,7 +29,14 @@ const MOST_MACS: u128 = 1 << 60;
 const MOST_PARAMETERS: usize = 1 << 32;
 
 /// Operators that only give a value other dimensions, or none at all.
-const RESHAPES: &[&str] = &["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast"];
+const RESHAPES: &[&str] = &[
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Identity",
+    "Cast",
+];
 
 /// The graph's walker.
 pub(super) struct Importer<'g> {
@@ -101,7 +108,8 @@ impl<'g> Importer<'g> {
         };
         let mut values = values.into_iter();
         for output in node.output.iter().filter(|o| !o.is_empty()) {
-            self.values.insert(output, values.next().unwrap_or(Value::Unknown));
+            self.values
+                .insert(output, values.next().unwrap_or(Value::Unknown));
         }
     }
 
@@ -120,7 +128,10 @@ impl<'g> Importer<'g> {
             return Err(unknown());
         }
         if node.op_type == "Constant" {
-            return self.constant_node(node).map(|c| vec![Value::Constant(c)]).map_err(Some);
+            return self
+                .constant_node(node)
+                .map(|c| vec![Value::Constant(c)])
+                .map_err(Some);
         }
         let mut constants = Vec::with_capacity(node.input.len());
         let mut depends = false;
@@ -139,7 +150,9 @@ impl<'g> Importer<'g> {
             return self.data_node(at, node, &constants).map_err(Some);
         }
         if !Folder::knows(&node.op_type) {
-            return Err(Some("no image reaches it, and it cannot be worked out ahead".into()));
+            return Err(Some(
+                "no image reaches it, and it cannot be worked out ahead".into(),
+            ));
         }
         if node.op_type == "ConstantOfShape"
             && let Some(value) = node.output.first().and_then(|o| self.graph.value(o))
@@ -267,7 +280,10 @@ impl<'g> Importer<'g> {
         for op in ops {
             node = self.push(data.at, op, &[node])?;
         }
-        Ok(data.layout.renewed(self.b.shape(node)).map(|layout| (node, layout)))
+        Ok(data
+            .layout
+            .renewed(self.b.shape(node))
+            .map(|layout| (node, layout)))
     }
 
     /// A node of the architecture with the dimensions that `layout` gives it, as one of these kinds.
@@ -387,17 +403,27 @@ impl<'g> Importer<'g> {
             )
         })?;
         if node == self.b.input() {
-            return Err(OnnxError::field("graph.output", "nothing happens to the images"));
+            return Err(OnnxError::field(
+                "graph.output",
+                "nothing happens to the images",
+            ));
         }
         let mut arch = self.b.finish();
         keep_ancestors(&mut arch, node);
         arch.classes = arch.nodes.last().map_or(0, |n| n.shape.channels());
         if arch.parameter_count() > MOST_PARAMETERS {
-            return Err(OnnxError::Size("its parameters are beyond all measure".into()));
+            return Err(OnnxError::Size(
+                "its parameters are beyond all measure".into(),
+            ));
         }
-        let macs = arch.nodes().iter().map(|n| u128::from(crate::arch::node_cost(&arch, n).macs));
+        let macs = arch
+            .nodes()
+            .iter()
+            .map(|n| u128::from(crate::arch::node_cost(&arch, n).macs));
         if macs.sum::<u128>() > MOST_MACS {
-            return Err(OnnxError::Size("its work for one image is beyond all measure".into()));
+            return Err(OnnxError::Size(
+                "its work for one image is beyond all measure".into(),
+            ));
         }
         Ok((arch, self.recipes))
     }

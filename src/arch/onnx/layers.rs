@@ -7,14 +7,15 @@ use super::layout::Layout;
 use super::proto::NodeProto;
 use super::value::{Form, Layer, LayerKind, Value, Weight};
 use super::{Part, Recipe};
-use crate::arch::{Activation, AttentionKind, Conv2d, Draw, Linear, NodeId, Op, Pool, Projection, Shape};
+use crate::arch::{
+    Activation, AttentionKind, Conv2d, Draw, Linear, NodeId, Op, Pool, Projection, Shape,
+};
 
 /// Longest kernel, stride, margin or dilation.
 const LONGEST: i64 = 1 << 16;
 
 /// What linear layers read: their channels come last.
-pub(super) const CHANNELS_LAST: &[Kind] =
-    &[Kind::Vector, Kind::Windows, Kind::Tokens, Kind::Grid];
+pub(super) const CHANNELS_LAST: &[Kind] = &[Kind::Vector, Kind::Windows, Kind::Tokens, Kind::Grid];
 
 type Made = Result<Vec<Value>, String>;
 
@@ -56,10 +57,9 @@ impl Window {
         let mut pads = match auto {
             "NOTSET" | "" => match node.ints("pads") {
                 None | Some([]) => [[0; 2]; 2],
-                Some(&[t, l, b, r]) if [t, l, b, r].iter().all(|p| (0..=LONGEST).contains(p)) => [
-                    [t as usize, b as usize],
-                    [l as usize, r as usize],
-                ],
+                Some(&[t, l, b, r]) if [t, l, b, r].iter().all(|p| (0..=LONGEST).contains(p)) => {
+                    [[t as usize, b as usize], [l as usize, r as usize]]
+                }
                 Some(other) => return Err(format!("its pads {other:?} cannot be taken over")),
             },
             "VALID" => [[0; 2]; 2],
@@ -115,7 +115,12 @@ impl<'g> Importer<'g> {
         Ok((node, [0; 4], 0.0))
     }
 
-    pub(super) fn conv(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn conv(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let weight = constants.get(1).cloned().flatten();
         let weight = weight.ok_or("its weight must be a constant")?;
         let &[out, share, kh, kw] = weight.shape() else {
@@ -125,9 +130,16 @@ impl<'g> Importer<'g> {
             ));
         };
         let groups = node.int("group").unwrap_or(1);
-        let groups = usize::try_from(groups).ok().filter(|g| (1..=out).contains(g));
+        let groups = usize::try_from(groups)
+            .ok()
+            .filter(|g| (1..=out).contains(g));
         let groups = groups.filter(|g| out.is_multiple_of(*g) && share > 0);
-        let groups = groups.ok_or_else(|| format!("its weight of shape {:?} and its groups do not fit", weight.shape()))?;
+        let groups = groups.ok_or_else(|| {
+            format!(
+                "its weight of shape {:?} and its groups do not fit",
+                weight.shape()
+            )
+        })?;
         let (input, margin, value) = self.padded_image(&node.input[0])?;
         if value != 0.0 {
             return Err("before a convolution, an image can only be padded with zeros".into());
@@ -150,7 +162,9 @@ impl<'g> Importer<'g> {
             return Err("its bias must be a constant".into());
         }
         let op = Op::Conv2d(conv);
-        let shape = op.infer(&[self.b.shape(input)]).map_err(|e| format!("its image does not fit: {e}"))?;
+        let shape = op
+            .infer(&[self.b.shape(input)])
+            .map_err(|e| format!("its image does not fit: {e}"))?;
         let layer = Layer {
             kind: LayerKind::Conv(conv),
             input,
@@ -166,7 +180,12 @@ impl<'g> Importer<'g> {
     }
 
     /// A general matrix product with a constant on its right.
-    pub(super) fn gemm(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn gemm(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         if node.int("transA").unwrap_or(0) != 0 {
             return Err("it turns its images (transA)".into());
         }
@@ -178,13 +197,20 @@ impl<'g> Importer<'g> {
         if node.int("transB").unwrap_or(0) == 0 {
             weight = weight.transposed(&[1, 0]);
         }
-        let (alpha, beta) = (node.float("alpha").unwrap_or(1.0), node.float("beta").unwrap_or(1.0));
+        let (alpha, beta) = (
+            node.float("alpha").unwrap_or(1.0),
+            node.float("beta").unwrap_or(1.0),
+        );
         let out = weight.shape()[0];
         let bias = match constants.get(2).cloned().flatten() {
             Some(bias) if beta == 1.0 => {
                 let dims = bias.shape().iter().filter(|d| **d != 1).count();
                 let row = bias.reshaped(&[bias.len()], &self.graph.stored)?;
-                let row = if dims <= 1 { row.expanded(&[out]) } else { None };
+                let row = if dims <= 1 {
+                    row.expanded(&[out])
+                } else {
+                    None
+                };
                 Some(row.ok_or_else(|| format!("its bias has the shape {:?}", bias.shape()))?)
             }
             Some(_) => return Err("its bias has a factor (beta)".into()),
@@ -196,7 +222,12 @@ impl<'g> Importer<'g> {
         self.linear(at, &node.input[0], weight, alpha, bias)
     }
 
-    pub(super) fn matmul(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn matmul(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         match constants {
             [None, Some(weight)] if weight.shape().len() == 2 => {
                 let weight = weight.transposed(&[1, 0]);
@@ -233,7 +264,9 @@ impl<'g> Importer<'g> {
             out_features: out,
             bias: false,
         };
-        let layout = layout.with_channels(inner, out).ok_or("the channels of its input do not come last")?;
+        let layout = layout
+            .with_channels(inner, out)
+            .ok_or("the channels of its input do not come last")?;
         let layer = Layer {
             kind: LayerKind::Linear(linear),
             input,
@@ -244,7 +277,11 @@ impl<'g> Importer<'g> {
             },
             bias,
         };
-        Ok(vec![Self::form_value(Form::Layer(Box::new(layer)), layout, at)])
+        Ok(vec![Self::form_value(
+            Form::Layer(Box::new(layer)),
+            layout,
+            at,
+        )])
     }
 
     /// Registers a layer, if it is new, and calls it.
@@ -322,8 +359,14 @@ impl<'g> Importer<'g> {
         self.call(module, layer.input)
     }
 
-    pub(super) fn batch_norm(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
-        let (input, layout) = self.settle_as(&node.input[0], &[Kind::Image])
+    pub(super) fn batch_norm(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
+        let (input, layout) = self
+            .settle_as(&node.input[0], &[Kind::Image])
             .map_err(|e| format!("only images can be normalised over a batch; {e}"))?;
         let channels = self.b.shape(input).channels();
         let mut tensors = Vec::with_capacity(4);
@@ -331,7 +374,10 @@ impl<'g> Importer<'g> {
             let tensor = constants.get(i + 1).cloned().flatten();
             let tensor = tensor.ok_or_else(|| format!("its {what} must be a constant"))?;
             if tensor.shape() != [channels] {
-                return Err(format!("its {what} has the shape {:?} instead of [{channels}]", tensor.shape()));
+                return Err(format!(
+                    "its {what} has the shape {:?} instead of [{channels}]",
+                    tensor.shape()
+                ));
             }
             tensors.push(tensor);
         }
@@ -349,7 +395,12 @@ impl<'g> Importer<'g> {
     }
 
     /// ONNX's own layer norm.
-    pub(super) fn layer_normalization(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn layer_normalization(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let (input, layout) = self.settle(&node.input[0])?;
         let axis = super::fold::axis(node.int("axis").unwrap_or(-1), layout.0.len())?;
         if axis + 1 != layout.0.len() {
@@ -364,7 +415,10 @@ impl<'g> Importer<'g> {
 
     fn expect_last_channels(&self, node: NodeId, layout: &Layout) -> Result<(), String> {
         let channels = self.b.shape(node).channels();
-        if layout.channel_dim(channels).is_some_and(|d| d + 1 == layout.0.len()) {
+        if layout
+            .channel_dim(channels)
+            .is_some_and(|d| d + 1 == layout.0.len())
+        {
             Ok(())
         } else {
             Err("the last dimension of its input is not that of the channels".into())
@@ -384,7 +438,10 @@ impl<'g> Importer<'g> {
         let channels = self.b.shape(input).channels();
         let named: Vec<&Constant> = scale.iter().chain(&offset).collect();
         if let Some(wrong) = named.iter().find(|c| c.len() != channels) {
-            return Err(format!("it has numbers for {} channels instead of {channels}", wrong.len()));
+            return Err(format!(
+                "it has numbers for {} channels instead of {channels}",
+                wrong.len()
+            ));
         }
         let path = self.layer_path(&named, at);
         let module = self.b.layer_norm(&path, channels, eps);
@@ -426,14 +483,24 @@ impl<'g> Importer<'g> {
             // Without padding both are the same; the usual one is PyTorch's default.
             counts_padding: counts || before == [0; 2] && behind == [0; 2] && !ceil,
         };
-        let op = |pool: Pool| if is_max { Op::MaxPool(pool) } else { Op::AvgPool(pool) };
+        let op = |pool: Pool| {
+            if is_max {
+                Op::MaxPool(pool)
+            } else {
+                Op::AvgPool(pool)
+            }
+        };
         let shape = self.b.shape(input);
         let fits = |pool: Pool| {
             let out = op(pool).infer(&[shape]).ok()?.side()?;
             let wanted = [0, 1].map(|axis| {
                 let length = side[axis] + before[axis] + behind[axis];
                 let last = length.checked_sub(window.kernel[axis])?;
-                let steps = if ceil { last.div_ceil(window.stride[axis]) } else { last / window.stride[axis] };
+                let steps = if ceil {
+                    last.div_ceil(window.stride[axis])
+                } else {
+                    last / window.stride[axis]
+                };
                 Some(steps + 1)
             });
             (out == [wanted[0]?, wanted[1]?]).then_some(())
@@ -448,8 +515,12 @@ impl<'g> Importer<'g> {
                 ..pool
             };
             let tries = [uncounted, uncounted.ceil()];
-            let found = tries.into_iter().find(|p| (is_max || !counts) && fits(*p).is_some());
-            found.ok_or_else(|| format!("its uneven margins {:?} cannot be taken over", window.pads))?
+            let found = tries
+                .into_iter()
+                .find(|p| (is_max || !counts) && fits(*p).is_some());
+            found.ok_or_else(|| {
+                format!("its uneven margins {:?} cannot be taken over", window.pads)
+            })?
         };
         if pool.padding.iter().zip(pool.kernel).any(|(p, k)| *p >= k) {
             return Err("its margin is as wide as its window".into());
@@ -464,7 +535,10 @@ impl<'g> Importer<'g> {
         matches!(
             self.b.op(node),
             Op::Activation(
-                Activation::Relu | Activation::Relu6 | Activation::Sigmoid | Activation::Hardsigmoid
+                Activation::Relu
+                    | Activation::Relu6
+                    | Activation::Sigmoid
+                    | Activation::Hardsigmoid
             )
         )
     }
@@ -485,7 +559,12 @@ impl<'g> Importer<'g> {
     }
 
     /// A mean over some dimensions: of positions, or of the channels as in a layer norm.
-    pub(super) fn reduce_mean(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn reduce_mean(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let name = &node.input[0];
         let data = self.data(name)?;
         let rank = data.layout.0.len();
@@ -506,7 +585,11 @@ impl<'g> Importer<'g> {
         };
         if let Form::Squared { of } = data.form {
             let channels = self.b.shape(of).channels();
-            if data.layout.channel_dim(channels).is_some_and(|d| axes == [d]) {
+            if data
+                .layout
+                .channel_dim(channels)
+                .is_some_and(|d| axes == [d])
+            {
                 let form = Form::Variance { of, eps: 0.0 };
                 return Ok(vec![Self::form_value(form, reduced(&data.layout), at)]);
             }
@@ -515,13 +598,16 @@ impl<'g> Importer<'g> {
         let channels = self.b.shape(input).channels();
         let channel_dim = layout.channel_dim(channels);
         if keep && channel_dim.is_some_and(|d| axes == [d]) {
-            return Ok(vec![Self::form_value(Form::Mean { of: input }, reduced(&layout), at)]);
+            return Ok(vec![Self::form_value(
+                Form::Mean { of: input },
+                reduced(&layout),
+                at,
+            )]);
         }
-        let over_positions = layout
-            .0
-            .iter()
-            .enumerate()
-            .all(|(i, group)| group.is_empty() || axes.contains(&i) != (Some(i) == channel_dim));
+        let over_positions =
+            layout.0.iter().enumerate().all(|(i, group)| {
+                group.is_empty() || axes.contains(&i) != (Some(i) == channel_dim)
+            });
         if !over_positions {
             return Err("a mean is supported over all positions, or over the channels".into());
         }
@@ -547,7 +633,9 @@ fn grown(window: &Window) -> Result<([usize; 2], [usize; 2], [usize; 2]), String
     for axis in 0..2 {
         let [before, behind] = window.pads[axis];
         if before != behind && window.dilation[axis] != 1 {
-            return Err("uneven margins of a convolution with dilations cannot be taken over".into());
+            return Err(
+                "uneven margins of a convolution with dilations cannot be taken over".into(),
+            );
         }
         kernel[axis] += before.abs_diff(behind);
         corner[axis] = behind.saturating_sub(before);

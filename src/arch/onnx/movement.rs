@@ -1,5 +1,6 @@
 //! Operators that move, cut and join values.
 
+use super::Recipe;
 use super::arrange::Kind;
 use super::constant::Constant;
 use super::fold::{Cut, axis, order, shape_of};
@@ -8,7 +9,6 @@ use super::layers::joined;
 use super::layout::{Axis, Layout, Piece, groups_of, wide};
 use super::proto::NodeProto;
 use super::value::{Data, Form, Range, Value};
-use super::Recipe;
 use crate::arch::{NodeId, Op, Shape};
 
 type Made = Result<Vec<Value>, String>;
@@ -21,19 +21,68 @@ impl<'g> Importer<'g> {
     pub(super) fn takes_data(op: &str) -> bool {
         matches!(
             op,
-            "Conv" | "Gemm" | "MatMul" | "BatchNormalization" | "LayerNormalization" | "MaxPool"
-                | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" | "Softmax"
-                | "LogSoftmax" | "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" | "Sum"
-                | "Relu" | "Sigmoid" | "Tanh" | "Erf" | "Exp" | "Neg" | "Abs" | "Reciprocal"
-                | "Sqrt" | "Softplus" | "HardSwish" | "HardSigmoid" | "LeakyRelu" | "Elu" | "Gelu"
-                | "Clip" | "Dropout" | "Identity" | "Cast" | "CastLike" | "Shape" | "Reshape"
-                | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Slice" | "Split" | "Gather"
-                | "Concat" | "Pad" | "Expand"
+            "Conv"
+                | "Gemm"
+                | "MatMul"
+                | "BatchNormalization"
+                | "LayerNormalization"
+                | "MaxPool"
+                | "AveragePool"
+                | "GlobalAveragePool"
+                | "GlobalMaxPool"
+                | "ReduceMean"
+                | "Softmax"
+                | "LogSoftmax"
+                | "Add"
+                | "Sub"
+                | "Mul"
+                | "Div"
+                | "Pow"
+                | "Min"
+                | "Max"
+                | "Sum"
+                | "Relu"
+                | "Sigmoid"
+                | "Tanh"
+                | "Erf"
+                | "Exp"
+                | "Neg"
+                | "Abs"
+                | "Reciprocal"
+                | "Sqrt"
+                | "Softplus"
+                | "HardSwish"
+                | "HardSigmoid"
+                | "LeakyRelu"
+                | "Elu"
+                | "Gelu"
+                | "Clip"
+                | "Dropout"
+                | "Identity"
+                | "Cast"
+                | "CastLike"
+                | "Shape"
+                | "Reshape"
+                | "Flatten"
+                | "Squeeze"
+                | "Unsqueeze"
+                | "Transpose"
+                | "Slice"
+                | "Split"
+                | "Gather"
+                | "Concat"
+                | "Pad"
+                | "Expand"
         )
     }
 
     /// A node with at least one input that depends on the images; `constants` has the others.
-    pub(super) fn data_node(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn data_node(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let first = node.input.first().ok_or("it has no inputs")?;
         match node.op_type.as_str() {
             "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" if node.input.len() == 2 => {
@@ -42,7 +91,9 @@ impl<'g> Importer<'g> {
             "Sum" => self.sum_of_all(at, node, constants),
             "Concat" => self.concat(at, node, constants),
             "MatMul" => self.matmul(at, node, constants),
-            _ if !self.is_data(first) => Err("its first input does not depend on the images".into()),
+            _ if !self.is_data(first) => {
+                Err("its first input does not depend on the images".into())
+            }
             "Conv" => self.conv(at, node, constants),
             "Gemm" => self.gemm(at, node, constants),
             "BatchNormalization" => self.batch_norm(at, node, constants),
@@ -66,7 +117,9 @@ impl<'g> Importer<'g> {
             "Expand" => {
                 let data = self.data(first)?;
                 let wanted = constants.get(1).and_then(Option::as_ref);
-                let wanted = self.folder.dims(wanted.ok_or("its shape depends on the images")?)?;
+                let wanted = self
+                    .folder
+                    .dims(wanted.ok_or("its shape depends on the images")?)?;
                 let dims = data.layout.dims();
                 if super::fold::broadcast(&dims, &wanted)? == dims {
                     return Ok(vec![Value::Data(data)]);
@@ -85,13 +138,17 @@ impl<'g> Importer<'g> {
     fn loose(&mut self, name: &'g str) -> Result<Data, String> {
         let data = self.data(name)?;
         match data.form {
-            Form::Padded { .. } => Err("a margin is supported only right before a convolution or pool".into()),
+            Form::Padded { .. } => {
+                Err("a margin is supported only right before a convolution or pool".into())
+            }
             _ => Ok(data),
         }
     }
 
     fn same(&mut self, at: usize, node: &'g NodeProto) -> Made {
-        let whole = node.int("to").is_some_and(|to| super::constant::is_integer(to as i32));
+        let whole = node
+            .int("to")
+            .is_some_and(|to| super::constant::is_integer(to as i32));
         if whole {
             return Err("data that is rounded to whole numbers cannot be taken over".into());
         }
@@ -136,8 +193,18 @@ impl<'g> Importer<'g> {
         }
         wanted[0] = 1;
         let count: usize = have.iter().product();
-        let known: usize = wanted.iter().filter(|d| **d > 0).map(|d| *d as usize).product();
-        let dims = wanted.iter().map(|d| if *d == -1 { count / known.max(1) } else { *d as usize });
+        let known: usize = wanted
+            .iter()
+            .filter(|d| **d > 0)
+            .map(|d| *d as usize)
+            .product();
+        let dims = wanted.iter().map(|d| {
+            if *d == -1 {
+                count / known.max(1)
+            } else {
+                *d as usize
+            }
+        });
         let dims: Vec<usize> = dims.collect();
         (dims.iter().product::<usize>() == count).then_some(dims)
     }
@@ -167,7 +234,11 @@ impl<'g> Importer<'g> {
     }
 
     fn cut(&mut self, data: Data, cut: Cut) -> Result<Data, String> {
-        let Data { form, mut layout, at } = data;
+        let Data {
+            form,
+            mut layout,
+            at,
+        } = data;
         let length = layout.dims()[cut.axis];
         let refused = || {
             let Cut { axis, count, .. } = cut;
@@ -191,7 +262,9 @@ impl<'g> Importer<'g> {
         let range = match piece.axis {
             Axis::Row => &mut rows,
             Axis::Column => &mut cols,
-            Axis::Channel | Axis::Token if (rows.count(), cols.count()) == self.sides(of) && by == [0; 2] => {
+            Axis::Channel | Axis::Token
+                if (rows.count(), cols.count()) == self.sides(of) && by == [0; 2] =>
+            {
                 return self.pick(of, layout, at, cut, piece);
             }
             _ => return Err(refused()),
@@ -240,7 +313,13 @@ impl<'g> Importer<'g> {
         let (of, layout) = self.settle(name)?;
         let is_mixed = layout.0[axis].len() > 1;
         if is_mixed || matches!(self.b.shape(of), Shape::Windows { .. }) {
-            let kinds = [Kind::Grid, Kind::Image, Kind::Tokens, Kind::Windows, Kind::Vector];
+            let kinds = [
+                Kind::Grid,
+                Kind::Image,
+                Kind::Tokens,
+                Kind::Windows,
+                Kind::Vector,
+            ];
             if kinds.iter().any(|k| self.can_arrange(of, &layout, *k)) {
                 let (of, layout) = self.arrange(of, &layout, &kinds, data.at)?;
                 self.store(name, of, layout);
@@ -251,8 +330,17 @@ impl<'g> Importer<'g> {
     }
 
     /// A part of the channels that is one of equal ones, or the first token.
-    fn pick(&self, of: NodeId, mut layout: Layout, at: usize, cut: Cut, piece: Piece) -> Result<Data, String> {
-        let fits = cut.step == 1 && cut.start.is_multiple_of(cut.count) && piece.len.is_multiple_of(cut.count);
+    fn pick(
+        &self,
+        of: NodeId,
+        mut layout: Layout,
+        at: usize,
+        cut: Cut,
+        piece: Piece,
+    ) -> Result<Data, String> {
+        let fits = cut.step == 1
+            && cut.start.is_multiple_of(cut.count)
+            && piece.len.is_multiple_of(cut.count);
         if !fits {
             return Err(format!(
                 "{} of {} from number {} on are not one of several equal parts",
@@ -334,7 +422,10 @@ impl<'g> Importer<'g> {
             return Err("only a single index is supported, or all in their order".into());
         }
         dims.splice(axis..=axis, indices.shape().iter().copied());
-        let layout = data.layout.reshaped(&dims).ok_or("its dimensions do not fit")?;
+        let layout = data
+            .layout
+            .reshaped(&dims)
+            .ok_or("its dimensions do not fit")?;
         Ok(vec![Self::form_value(data.form, layout, at)])
     }
 
@@ -361,13 +452,23 @@ impl<'g> Importer<'g> {
         }
         let joins_channels = settled.iter().all(|(node, layout)| {
             let channels = self.b.shape(*node).channels();
-            layout.0.len() == rank && (layout.channel_dim(channels) == Some(axis) || channels == 1 && layout.0[axis].is_empty())
+            layout.0.len() == rank
+                && (layout.channel_dim(channels) == Some(axis)
+                    || channels == 1 && layout.0[axis].is_empty())
         });
         if !joins_channels {
             return Err("values can be joined along their channels only".into());
         }
-        let kinds = [Kind::Image, Kind::Grid, Kind::Tokens, Kind::Windows, Kind::Vector];
-        let kind = kinds.into_iter().find(|k| settled.iter().all(|(n, l)| self.can_arrange(*n, l, *k)));
+        let kinds = [
+            Kind::Image,
+            Kind::Grid,
+            Kind::Tokens,
+            Kind::Windows,
+            Kind::Vector,
+        ];
+        let kind = kinds
+            .into_iter()
+            .find(|k| settled.iter().all(|(n, l)| self.can_arrange(*n, l, *k)));
         let kind = [kind.ok_or("its inputs have their dimensions in different orders")?];
         let (mut nodes, mut channels) = (Vec::new(), 0);
         let mut layout = settled[0].1.clone();
@@ -383,7 +484,12 @@ impl<'g> Importer<'g> {
     }
 
     /// Regions that together are the whole again: turned, or the pixels of each square side by side.
-    fn join_regions(&mut self, at: usize, parts: &[Data], axis: usize) -> Result<Option<Value>, String> {
+    fn join_regions(
+        &mut self,
+        at: usize,
+        parts: &[Data],
+        axis: usize,
+    ) -> Result<Option<Value>, String> {
         let region = |data: &Data| match data.form {
             Form::Region { of, by, rows, cols } => Some((of, by, rows, cols)),
             _ => None,
@@ -399,29 +505,48 @@ impl<'g> Importer<'g> {
         let (height, width) = self.sides(of);
         if let [(_, _, r1, c1), (_, _, r2, c2)] = regions[..] {
             let turn = |a: Range, b: Range, length: usize| {
-                let joins = a.step == 1 && b.step == 1 && a.end == length && b.start == 0 && b.end == a.start;
+                let joins = a.step == 1
+                    && b.step == 1
+                    && a.end == length
+                    && b.start == 0
+                    && b.end == a.start;
                 joins.then_some(a.start)
             };
             let whole = [Range::all(height), Range::all(width)];
-            let piece = parts[0].layout.0[axis].first().or(parts[1].layout.0[axis].first());
+            let piece = parts[0].layout.0[axis]
+                .first()
+                .or(parts[1].layout.0[axis].first());
             let turned = match piece.map(|p| p.axis) {
-                Some(Axis::Row) if c1 == c2 => turn(r1, r2, height).map(|by| ([by, 0], whole[0], c1)),
-                Some(Axis::Column) if r1 == r2 => turn(c1, c2, width).map(|by| ([0, by], r1, whole[1])),
+                Some(Axis::Row) if c1 == c2 => {
+                    turn(r1, r2, height).map(|by| ([by, 0], whole[0], c1))
+                }
+                Some(Axis::Column) if r1 == r2 => {
+                    turn(c1, c2, width).map(|by| ([0, by], r1, whole[1]))
+                }
                 _ => None,
             };
             if let Some((more, rows, cols)) = turned {
                 let by = [(by[0] + more[0]) % height, (by[1] + more[1]) % width];
                 let mut layout = parts[0].layout.clone();
-                let (axis_kind, length) = if more[0] > 0 { (Axis::Row, height) } else { (Axis::Column, width) };
+                let (axis_kind, length) = if more[0] > 0 {
+                    (Axis::Row, height)
+                } else {
+                    (Axis::Column, width)
+                };
                 layout.0[axis] = vec![Piece::whole(axis_kind, length)];
                 let form = Form::Region { of, by, rows, cols };
                 return Ok(Some(Self::form_value(form, layout, at)));
             }
         }
-        let starts: Vec<[usize; 2]> = regions.iter().map(|(.., r, c)| [r.start, c.start]).collect();
+        let starts: Vec<[usize; 2]> = regions
+            .iter()
+            .map(|(.., r, c)| [r.start, c.start])
+            .collect();
         let squares = starts == SQUARE
             && by == [0; 2]
-            && regions.iter().all(|(.., r, c)| r.step == 2 && c.step == 2 && r.end == height && c.end == width)
+            && regions
+                .iter()
+                .all(|(.., r, c)| r.step == 2 && c.step == 2 && r.end == height && c.end == width)
             && height.is_multiple_of(2)
             && width.is_multiple_of(2);
         if !squares {
@@ -440,7 +565,13 @@ impl<'g> Importer<'g> {
         Ok(Some(Self::form_value(Form::Node(made), layout, at)))
     }
 
-    fn class_token(&mut self, at: usize, node: &'g NodeProto, token: &Constant, name: &'g str) -> Made {
+    fn class_token(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        token: &Constant,
+        name: &'g str,
+    ) -> Made {
         let (input, layout) = self.settle_as(name, &[Kind::Tokens])?;
         let channels = self.b.shape(input).channels();
         let dims = layout.dims();
@@ -451,7 +582,9 @@ impl<'g> Importer<'g> {
         let fits = token.len() == channels
             && layout.0[axis] == [Piece::whole(Axis::Token, tokens)]
             && token.shape().len() == dims.len()
-            && layout.channel_dim(channels).is_some_and(|d| token.shape()[d] == channels);
+            && layout
+                .channel_dim(channels)
+                .is_some_and(|d| token.shape()[d] == channels);
         if !fits {
             return Err("constants can be joined with data only as a class token".into());
         }
@@ -460,7 +593,9 @@ impl<'g> Importer<'g> {
         let row = token.reshaped(&[1, 1, channels], &self.graph.stored)?;
         self.tensor(Recipe::of(joined(&path, "class_token"), row));
         let made = self.call(module, input)?;
-        let layout = layout.renewed(self.b.shape(made)).ok_or("its dimensions do not fit")?;
+        let layout = layout
+            .renewed(self.b.shape(made))
+            .ok_or("its dimensions do not fit")?;
         Ok(Self::node_value(made, layout, at))
     }
 
@@ -469,7 +604,8 @@ impl<'g> Importer<'g> {
         let (input, layout) = self.settle_as(name, &[Kind::Tokens, Kind::Image])?;
         let shape = self.b.shape(input);
         let dims: Vec<usize> = layout.dims();
-        let fits = super::fold::broadcast(constant.shape(), &dims)? == dims && constant.len() == shape.len();
+        let fits = super::fold::broadcast(constant.shape(), &dims)? == dims
+            && constant.len() == shape.len();
         if !fits {
             return Err(format!(
                 "a constant of shape {:?} cannot be added to a value of {dims:?}",
@@ -481,9 +617,10 @@ impl<'g> Importer<'g> {
         let table = constant.reshaped(&own, &self.graph.stored)?;
         let path = self.layer_path(&[constant], at);
         let (module, tensor) = match shape {
-            Shape::Tokens { tokens, channels } => {
-                (self.b.position_embedding(&path, tokens, channels), "pos_embedding")
-            }
+            Shape::Tokens { tokens, channels } => (
+                self.b.position_embedding(&path, tokens, channels),
+                "pos_embedding",
+            ),
             _ => {
                 let side = shape.side().unwrap_or([1, 1]);
                 (self.b.position_map(&path, shape.channels(), side), "weight")
@@ -511,7 +648,8 @@ impl<'g> Importer<'g> {
         let mut pads = vec![[0_usize; 2]; rank];
         for (i, &axis) in axes.iter().enumerate() {
             for (side, n) in [given[i], given[i + axes.len()]].into_iter().enumerate() {
-                let n = u16::try_from(n).map_err(|_| format!("its pads {given:?} cannot be taken over"))?;
+                let n = u16::try_from(n)
+                    .map_err(|_| format!("its pads {given:?} cannot be taken over"))?;
                 pads[axis][side] = n.into();
             }
         }
@@ -522,7 +660,9 @@ impl<'g> Importer<'g> {
             return Err(format!("its mode \"{mode}\" is not supported"));
         }
         let value = match constants.get(2).and_then(Option::as_ref) {
-            Some(value) => value.single(&self.graph.stored).ok_or("its value cannot be read")?,
+            Some(value) => value
+                .single(&self.graph.stored)
+                .ok_or("its value cannot be read")?,
             None => node.float("value").unwrap_or(0.0),
         };
         let (of, layout) = self.settle_as(name, &[Kind::Image])?;
@@ -534,7 +674,9 @@ impl<'g> Importer<'g> {
                 return Err("channels are padded with zeros, and nothing else with them".into());
             }
             let made = self.pad_channels(at, of, pads[1])?;
-            let layout = layout.renewed(self.b.shape(made)).ok_or("its dimensions do not fit")?;
+            let layout = layout
+                .renewed(self.b.shape(made))
+                .ok_or("its dimensions do not fit")?;
             return Ok(Self::node_value(made, layout, at));
         }
         let form = Form::Padded {
@@ -544,14 +686,22 @@ impl<'g> Importer<'g> {
         };
         let mut layout = layout;
         for (dim, axis, side) in [(2, Axis::Row, 0), (3, Axis::Column, 1)] {
-            let length = self.b.shape(of).side().unwrap_or_default()[side] + pads[dim][0] + pads[dim][1];
-            layout.0[dim] = wide(vec![vec![Piece::whole(axis, length)]]).pop().unwrap_or_default();
+            let length =
+                self.b.shape(of).side().unwrap_or_default()[side] + pads[dim][0] + pads[dim][1];
+            layout.0[dim] = wide(vec![vec![Piece::whole(axis, length)]])
+                .pop()
+                .unwrap_or_default();
         }
         Ok(vec![Self::form_value(form, layout, at)])
     }
 
     /// Zeros before and behind the channels, made from parts of the image of the same width.
-    fn pad_channels(&mut self, at: usize, of: NodeId, [before, behind]: [usize; 2]) -> Result<NodeId, String> {
+    fn pad_channels(
+        &mut self,
+        at: usize,
+        of: NodeId,
+        [before, behind]: [usize; 2],
+    ) -> Result<NodeId, String> {
         let channels = self.b.shape(of).channels();
         let mut parts = Vec::new();
         for count in [before, channels, behind] {
@@ -563,13 +713,19 @@ impl<'g> Importer<'g> {
                 continue;
             }
             if !channels.is_multiple_of(count) {
-                return Err(format!("{count} further channels are no part of {channels}"));
+                return Err(format!(
+                    "{count} further channels are no part of {channels}"
+                ));
             }
             let chunk = Op::Chunk {
                 index: 0,
                 of: channels / count,
             };
-            let part = if count == channels { of } else { self.push(at, chunk, &[of])? };
+            let part = if count == channels {
+                of
+            } else {
+                self.push(at, chunk, &[of])?
+            };
             parts.push(self.push(at, Op::Zeros, &[part])?);
         }
         self.push(at, Op::Concat, &parts)
@@ -588,7 +744,11 @@ impl<'g> Importer<'g> {
             }
             let mut scores = scores.clone();
             scores.softmax = true;
-            return Ok(vec![Self::form_value(Form::Scores(scores), data.layout, at)]);
+            return Ok(vec![Self::form_value(
+                Form::Scores(scores),
+                data.layout,
+                at,
+            )]);
         }
         let output = node.output.first().map_or("", String::as_str);
         if self.is_tail(output) {

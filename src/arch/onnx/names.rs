@@ -57,7 +57,9 @@ impl Names {
     /// any, after its node.
     pub fn layer(&mut self, tensors: &[Option<&str>], node: &str) -> String {
         let mut told = tensors.iter().flatten().filter(|name| tells(name));
-        let path = told.next().map_or_else(|| path_of_node(node), |name| path_of_tensor(name));
+        let path = told
+            .next()
+            .map_or_else(|| path_of_node(node), |name| path_of_tensor(name));
         self.once(path)
     }
 
@@ -88,7 +90,9 @@ fn path_of_tensor(name: &str) -> String {
     let mut name = name.strip_suffix(":0").unwrap_or(name);
     // caffe2 numbers versions of a tensor: `conv1_w_0`.
     if let Some(rest) = name.strip_suffix("_0")
-        && SUFFIXES.iter().any(|s| s.starts_with('_') && rest.ends_with(s))
+        && SUFFIXES
+            .iter()
+            .any(|s| s.starts_with('_') && rest.ends_with(s))
     {
         name = rest;
     }
@@ -116,16 +120,14 @@ pub(super) fn path_of_node(name: &str) -> String {
     if parts.len() > 1 {
         parts.pop();
     }
+    let mut before = "";
     for part in parts {
-        let last = path.rsplit('.').next().unwrap_or_default().to_owned();
-        let part = match part.strip_prefix(&last) {
-            Some(rest) if !last.is_empty() && rest.starts_with('.') => &rest[1..],
-            _ => part,
-        };
+        let rest = part.strip_prefix(before).and_then(|p| p.strip_prefix('.'));
         if !path.is_empty() {
             path.push('.');
         }
-        path.push_str(part);
+        path.push_str(rest.filter(|_| !before.is_empty()).unwrap_or(part));
+        before = part;
     }
     clean(&path)
 }
@@ -157,8 +159,14 @@ mod tests {
         assert_eq!(path("gpu_0/conv1_w_0", "x"), "gpu_0.conv1");
         assert_eq!(path("conv1/bn_scale_0", "x"), "conv1.bn");
         assert_eq!(path("net/dense/MatMul/ReadVariableOp:0", "x"), "net.dense");
-        assert_eq!(path("onnx::Conv_193", "/layer1/layer1.0/conv1/Conv"), "layer1.0.conv1");
-        assert_eq!(path("193", "/features/features.0/features.0.0/Conv"), "features.0.0");
+        assert_eq!(
+            path("onnx::Conv_193", "/layer1/layer1.0/conv1/Conv"),
+            "layer1.0.conv1"
+        );
+        assert_eq!(
+            path("193", "/features/features.0/features.0.0/Conv"),
+            "features.0.0"
+        );
         assert_eq!(path("193", "Conv_7"), "Conv_7");
         assert_eq!(path("class_token", "x"), "");
         assert_eq!(path("encoder.pos_embedding", "x"), "encoder");

@@ -95,12 +95,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn message(
-        &mut self,
-        mut bytes: &[u8],
-        kind: Kind,
-        depth: usize,
-    ) -> Result<(), &'static str> {
+    fn message(&mut self, mut bytes: &[u8], kind: Kind, depth: usize) -> Result<(), &'static str> {
         if depth > DEEPEST {
             return Err("its messages are nested too deeply");
         }
@@ -200,7 +195,10 @@ mod tests {
     #[test]
     fn fields_that_reach_beyond_their_message_are_refused() {
         for file in [&[0x3a, 9, 0x0a][..], &[0x08], &[0x08, 0x80], &[0x0b, 0]] {
-            assert!(matches!(check(file), Err(OnnxError::Damaged(_))), "{file:?}");
+            assert!(
+                matches!(check(file), Err(OnnxError::Damaged(_))),
+                "{file:?}"
+            );
         }
     }
 }

@@ -52,12 +52,6 @@ pub enum Problem {
     Pickle(#[from] PickleError),
     #[error("{0}")]
     Onnx(#[from] OnnxError),
-    #[error("tensor \"{}\" should lie in \"{}\" beside the model: {reason}", Shown::new(.tensor), Shown::new(.location))]
-    External {
-        tensor: String,
-        location: String,
-        reason: String,
-    },
     #[error("tensor \"{}\" has the element type {}, which is not supported; store it as F32, F16, BF16, F64 or I64", Shown::new(.tensor), Shown::new(.element))]
     ElementType { tensor: String, element: String },
     #[error("\"{}\" is no tensor but an instance of {}, which is never made here; save a plain state dict", Shown::new(.name), Shown::new(.class))]

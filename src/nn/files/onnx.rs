@@ -1,13 +1,11 @@
 //! The parameters of a network in an ONNX file, as its recipes ([`arch::onnx`](crate::arch::onnx)) say.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path};
+use std::collections::HashSet;
+use std::path::Path;
 
 use super::element::Element;
 use super::{Loaded, Problem};
-use crate::arch::onnx::proto::{DataLocation, DataType, TensorProto};
+use crate::arch::onnx::proto::{DataType, TensorProto};
 use crate::arch::onnx::{self, Part, Recipe, Source, Weights};
 use crate::nn::{StateDict, Tensor, Values};
 
@@ -17,20 +15,22 @@ const MOST_FILLED: usize = 1 << 28;
 
 /// Reads the tensors of the network in `file`, which lies at `path`.
 pub(super) fn read(file: Vec<u8>, path: &Path) -> Result<Loaded, Problem> {
-    let network = onnx::read(file.into())?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let tensors = tensors(&network.weights, folder)?;
+    let network = onnx::read(file.into(), Some(path))?;
     Ok(Loaded {
-        tensors,
+        tensors: onnx_state(&network.weights)?,
         ..Loaded::default()
     })
 }
 
-fn tensors(weights: &Weights, folder: &Path) -> Result<StateDict, Problem> {
+/// The tensors of a network from an ONNX file.
+///
+/// # Errors
+/// [`Problem`] if one is of an unknown type or lies in a file that cannot be read, or all together are more
+/// than the file warrants.
+pub fn onnx_state(weights: &Weights) -> Result<StateDict, Problem> {
     let mut reader = Reader {
         weights,
-        folder,
-        read: HashMap::new(),
+        read: HashSet::new(),
         left: MOST_FILLED,
     };
     let mut tensors = StateDict::default();
@@ -42,17 +42,18 @@ fn tensors(weights: &Weights, folder: &Path) -> Result<StateDict, Problem> {
 
 struct Reader<'w> {
     weights: &'w Weights,
-    /// Where files of external data must lie.
-    folder: &'w Path,
-    /// Stored tensors that were read, until all their readers had them.
-    read: HashMap<usize, Values>,
+    /// Stored tensors that were read.
+    read: HashSet<usize>,
     /// Numbers that may still be made of nothing.
     left: usize,
 }
 
 impl Reader<'_> {
     fn tensor(&mut self, recipe: &Recipe) -> Result<Tensor, Problem> {
-        let count = recipe.shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
+        let count = recipe
+            .shape
+            .iter()
+            .try_fold(1_usize, |n, d| n.checked_mul(*d));
         let count = count.ok_or(Problem::TooMuch)?;
         if let [part] = &recipe.parts[..]
             && part.constant.integer
@@ -90,31 +91,22 @@ impl Reader<'_> {
                 view.places().map(|i| all[i] as f32).collect()
             }
             Source::Stored(index) => {
-                let tensor = &self.weights.stored[*index];
-                let first = self.read.is_empty() || !self.read.contains_key(index);
-                if first {
-                    let values = self.stored(tensor)?;
-                    self.read.insert(*index, values);
-                } else {
-                    // Read again, so not backed by further bytes of the file.
-                    self.spend(view.len())?;
-                }
-                let Some(Values::F32(all)) = self.read.get(index) else {
+                let stored = self.stored(*index)?;
+                let Values::F32(all) = stored else {
                     return Err(Problem::ElementType {
-                        tensor: tensor.name.clone(),
+                        tensor: self.weights.stored.tensor(*index).name.clone(),
                         element: "of whole numbers".to_owned(),
                     });
                 };
-                let numbers: Vec<f32> = if view.is_whole() {
-                    all[view.offset..view.offset + view.len()].to_vec()
+                // What is read twice or repeated is not backed by further bytes of the file.
+                if !self.read.insert(*index) || view.len() > all.len() {
+                    self.spend(view.len().max(all.len()))?;
+                }
+                if view.is_whole() && view.len() == all.len() {
+                    all
                 } else {
-                    if view.len() > all.len() {
-                        self.left = self.left.checked_sub(view.len()).ok_or(Problem::TooMuch)?;
-                    }
                     view.places().map(|i| all[i]).collect()
-                };
-                self.keep_if_small(*index);
-                numbers
+                }
             }
         };
         if part.factor != 1.0 {
@@ -123,32 +115,22 @@ impl Reader<'_> {
         Ok(numbers)
     }
 
-    /// Large tensors are rarely read twice; small ones stay, as a mark that they were.
-    fn keep_if_small(&mut self, index: usize) {
-        const SMALL: usize = 1 << 16;
-        let is_large = matches!(self.read.get(&index), Some(Values::F32(v)) if v.len() > SMALL);
-        if is_large {
-            self.read.remove(&index);
-        }
-    }
-
     fn spend(&mut self, count: usize) -> Result<(), Problem> {
         self.left = self.left.checked_sub(count).ok_or(Problem::TooMuch)?;
         Ok(())
     }
 
     /// All numbers of a stored tensor.
-    fn stored(&self, tensor: &TensorProto) -> Result<Values, Problem> {
+    fn stored(&self, index: usize) -> Result<Values, Problem> {
+        let tensor = self.weights.stored.tensor(index);
         let element = element(tensor)?;
-        let count: usize = tensor.dims.iter().map(|d| *d as usize).product();
-        let bytes = if tensor.data_location == DataLocation::External as i32 {
-            external(tensor, count * element.size(), self.folder)?
-        } else if let Some(raw) = tensor.raw_data.as_ref().filter(|r| !r.is_empty()) {
-            return Ok(element.decode(raw));
-        } else {
-            return listed(tensor, element);
-        };
-        Ok(element.decode(&bytes))
+        if onnx::is_external(tensor) {
+            return Ok(element.decode(&self.weights.stored.external(index)?));
+        }
+        match onnx::raw(tensor) {
+            Some(raw) => Ok(element.decode(raw)),
+            None => listed(tensor, element),
+        }
     }
 }
 
@@ -208,52 +190,4 @@ fn listed(tensor: &TensorProto, element: Element) -> Result<Values, Problem> {
         Element::I64 => Values::I64(tensor.int64_data.clone()),
         _ => Values::I64(tensor.int32_data.iter().map(|v| (*v).into()).collect()),
     })
-}
-
-/// The bytes of a tensor in another file, which must lie in the model's folder or below it.
-fn external(tensor: &TensorProto, bytes: usize, folder: &Path) -> Result<Vec<u8>, Problem> {
-    let find = |key: &str| {
-        let mut pairs = tensor.external_data.iter();
-        pairs.find(|p| p.key == key).map(|p| p.value.as_str())
-    };
-    let location = find("location").unwrap_or_default();
-    let refused = |reason: &str| Problem::External {
-        tensor: tensor.name.clone(),
-        location: location.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let number = |key: &str, otherwise: u64| match find(key) {
-        None => Ok(otherwise),
-        Some(text) => text.parse().map_err(|_| refused("its place in it is no number")),
-    };
-    let path = Path::new(location);
-    let is_inside = path.components().all(|c| matches!(c, Component::Normal(_)));
-    if location.is_empty() || !is_inside {
-        return Err(refused("only files in the folder of the model are read"));
-    }
-    let mut whole = folder.to_owned();
-    for part in path.components() {
-        whole.push(part);
-        let about = whole.symlink_metadata().map_err(|e| refused(&e.to_string()))?;
-        if about.is_symlink() {
-            return Err(refused("links are not followed"));
-        }
-    }
-    let about = whole.symlink_metadata().map_err(|e| refused(&e.to_string()))?;
-    let (offset, length) = (number("offset", 0)?, number("length", bytes as u64)?);
-    if length != bytes as u64 {
-        return Err(refused("the length given there is not that of the tensor's shape"));
-    }
-    if !about.is_file() || offset.checked_add(length).is_none_or(|end| end > about.len()) {
-        return Err(refused("the file is too short for it"));
-    }
-    let mut data = Vec::new();
-    data.try_reserve_exact(bytes).map_err(|_| Problem::TooMuch)?;
-    let mut file = File::open(&whole).map_err(|e| refused(&e.to_string()))?;
-    file.seek(SeekFrom::Start(offset))?;
-    file.take(length).read_to_end(&mut data)?;
-    if data.len() != bytes {
-        return Err(refused("the file is too short for it"));
-    }
-    Ok(data)
 }
