@@ -209,7 +209,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FAMILIES.iter().flat_map(|f| f.names.iter().copied())
 }
 
-fn check(what: &'static str, arch: &str, got: usize, most: usize) -> Result<(), ArchError> {
+pub(super) fn check(
+    what: &'static str,
+    arch: &str,
+    got: usize,
+    most: usize,
+) -> Result<(), ArchError> {
     if (1..=most).contains(&got) {
         return Ok(());
     }

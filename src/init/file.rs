@@ -64,15 +64,13 @@ pub fn state(
 /// # Errors
 /// [`InitError`] if there is no such architecture, or the tensors are of neither form.
 pub fn arch_of(name: &str, state: &StateDict, path: &Path) -> Result<Arch, InitError> {
-    let usual = arch::build(name, &Options::default())?;
+    let own = arch::usual_options(name)?;
+    let usual = arch::build(name, &own)?;
     let last = last_layer(&usual).first().and_then(|w| state.get(&w.name));
     let classes = last.and_then(|w| w.shape.first()).copied();
     let classes = classes.unwrap_or(usual.classes());
     let mut first = None;
-    let photographs = Options {
-        classes,
-        ..Options::default()
-    };
+    let photographs = Options { classes, ..own };
     let small = Options::for_images(classes, 32);
     let forms = [false, true]
         .into_iter()

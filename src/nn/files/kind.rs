@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Pickle,
     /// The same, compressed.
     Compressed(Compression),
+    /// A whole network.
+    Onnx,
 }
 
 /// What joblib compresses with.
@@ -98,6 +100,9 @@ impl Kind {
         if is_pickle(head) {
             return Ok(Self::Pickle);
         }
+        if is_onnx(head) {
+            return Ok(Self::Onnx);
+        }
         let compressed = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic));
         match compressed {
             Some((_, compression)) => Ok(Self::Compressed(*compression)),
@@ -119,6 +124,18 @@ fn is_safetensors(head: &[u8], length: u64) -> bool {
     let size = u64::from_le_bytes(*size);
     // A header that is longer than the file is still a header if it looks like one: cut short.
     rest.first() == Some(&b'{') && (size < length || rest.get(1) == Some(&b'"'))
+}
+
+/// A small version number, then one of the fields that follow it in an ONNX model.
+fn is_onnx(head: &[u8]) -> bool {
+    const VERSION: u8 = 1 << 3;
+    let field = |number: u8, wire: u8| number << 3 | wire;
+    match head {
+        [VERSION, 1..=32, next, ..] => {
+            (2..=14).any(|n| *next == field(n, 2)) || *next == field(5, 0)
+        }
+        _ => false,
+    }
 }
 
 fn foreign(head: &[u8], length: u64) -> Problem {
@@ -149,7 +166,7 @@ fn foreign(head: &[u8], length: u64) -> Problem {
     }
     Problem::Foreign {
         what: "a file of an unknown kind",
-        advice: "files of safetensors and torch.save can be read",
+        advice: "files of safetensors, torch.save and ONNX can be read",
     }
 }
 
@@ -180,6 +197,7 @@ mod tests {
         assert_eq!(said(b"PK\x03\x04...."), "Zip");
         assert_eq!(said(LEGACY_MAGIC), "LegacyTorch");
         assert_eq!(said(b"\x80\x04\x95abc"), "Pickle");
+        assert_eq!(said(b"\x08\x07\x12\x07pytorch"), "Onnx");
         assert_eq!(said(b"\x02\0\0\0\0\0\0\0{}"), "Safetensors");
         // A header of 0x8b1f bytes begins like gzip.
         assert_eq!(said(b"\x1f\x8b\0\0\0\0\0\0{\"a\":"), "Safetensors");
