@@ -12,6 +12,7 @@ mod diff;
 mod error;
 mod graph;
 mod infer;
+pub mod onnx;
 mod op;
 mod scheme;
 mod shape;

@@ -1,0 +1,3 @@
+//! ONNX files: the format in which frameworks hand networks to each other.
+
+pub mod proto;
