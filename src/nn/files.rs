@@ -18,12 +18,14 @@ mod element;
 mod error;
 mod kind;
 mod legacy;
+mod onnx_write;
 mod safetensors;
 mod strided;
 mod zip;
 
 pub use aside::write_aside;
 pub use error::{FileError, Problem};
+pub use onnx_write::{Written, write_onnx};
 pub use safetensors::write_safetensors;
 
 use kind::Kind;
