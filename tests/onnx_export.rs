@@ -10,7 +10,9 @@ use std::process::Command;
 
 use hyperscope::arch::onnx::{self, Opset};
 use hyperscope::arch::zoo::{FAMILIES, Options};
-use hyperscope::arch::{self, Arch, Op, TensorRole};
+use hyperscope::arch::{
+    self, Activation, Arch, ArchError, Builder, Conv2d, Draw, Linear, Op, Pool, Shape, TensorRole,
+};
 use hyperscope::init::random;
 use hyperscope::nn::files::write_onnx;
 use hyperscope::nn::{Images, Mode, Network, StateDict};
@@ -19,7 +21,6 @@ use rand::Rng;
 
 /// Largest difference of a logit, relative to the largest logit: 32-bit sums in other orders.
 const TOLERANCE: f64 = 1e-4;
-const BATCH: usize = 2;
 
 fn python() -> Option<String> {
     let python = std::env::var("HYPERSCOPE_PYTHON").unwrap_or_else(|_| "python3".into());
@@ -63,9 +64,9 @@ fn lively(arch: &Arch) -> StateDict {
 }
 
 /// `[batch, H, W, C]` random pixels.
-fn images(arch: &Arch) -> Vec<f32> {
+fn pixels(arch: &Arch, batch: usize) -> Vec<f32> {
     let mut stream = stream(7, "images");
-    let count = BATCH * arch.input().len();
+    let count = batch * arch.input().len();
     (0..count).map(|_| unit(&mut stream)).collect()
 }
 
@@ -92,28 +93,40 @@ fn read_floats(path: &Path) -> Vec<f32> {
     numbers.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
-/// Largest difference between the executor's logits and onnxruntime's, relative to the largest logit.
-fn error(python: &str, arch: &Arch, opset: Opset) -> f64 {
+/// How far onnxruntime's logits are from the executor's, relative to the largest logit.
+struct Comparison {
+    error: f64,
+    /// How far the executor's own logits move if pixels change by a single rounding. Networks with the
+    /// statistics of so small a batch divide by deviations that may be nearly zero.
+    sensitivity: f64,
+}
+
+impl Comparison {
+    fn is_good(&self) -> bool {
+        self.error < TOLERANCE.max(4.0 * self.sensitivity)
+    }
+}
+
+fn compare(python: &str, arch: &Arch, opset: Opset) -> Comparison {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let state = lively(arch);
     let export = onnx::export(arch, opset);
     write_onnx(folder.path().join("model.onnx"), &export, &state).expect("the model is written");
-    let pixels = images(arch);
-    write_floats(
-        &folder.path().join("images.f32"),
-        &channels_first(arch, &pixels),
-    );
     let mut network = Network::new(arch).expect("a network that runs");
     network.load(&state).expect("its own parameters");
     drop(state);
-    let batch = Images {
-        pixels: &pixels,
-        batch: BATCH,
+    let batch = if uses_batch(arch) { 8 } else { 2 };
+    let pixels = pixels(arch, batch);
+    let images = channels_first(arch, &pixels);
+    write_floats(&folder.path().join("images.f32"), &images);
+    let mut logits = |pixels: &[f32]| {
+        let images = Images { pixels, batch };
+        let logits = network.forward(&images, Mode::Eval).expect("logits");
+        logits.to_vec()
     };
-    let mut expected = network
-        .forward(&batch, Mode::Eval)
-        .expect("logits")
-        .to_vec();
+    let mut expected = logits(&pixels);
+    let rounded: Vec<f32> = pixels.iter().map(|p| p * (1.0 + f32::EPSILON)).collect();
+    let sensitivity = distance(&expected, &logits(&rounded));
     drop(network);
     let output = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/run.py"))
@@ -123,21 +136,29 @@ fn error(python: &str, arch: &Arch, opset: Opset) -> f64 {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", arch.name());
     let mut got = read_floats(&folder.path().join("logits.f32"));
-    assert_eq!(got.len(), (BATCH + 1) * arch.classes());
+    assert_eq!(got.len(), (batch + 1) * arch.classes());
+    // The first image alone has other logits if they depend on the batch.
     if uses_batch(arch) {
-        got.truncate(BATCH * arch.classes());
+        got.truncate(batch * arch.classes());
     } else {
         expected.extend_from_within(..arch.classes());
     }
-    let largest = expected.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
+    Comparison {
+        error: distance(&expected, &got),
+        sensitivity,
+    }
+}
+
+/// Largest difference of two rows of logits, relative to the largest of the first.
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let largest = a.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
     assert!(
         largest > 1e-3 && largest.is_finite(),
-        "{}: logits up to {largest} say nothing",
-        arch.name()
+        "logits up to {largest} say nothing"
     );
-    let differences = expected.iter().zip(&got);
-    let differences = differences.map(|(a, b)| f64::from(a - b).abs() / f64::from(largest));
-    differences.fold(0.0, |a, b| if b.is_nan() { b } else { a.max(b) })
+    let differences = a.iter().zip(b).map(|(a, b)| f64::from(a - b).abs());
+    let difference = differences.fold(0.0, |a, b| if b.is_nan() { b } else { a.max(b) });
+    difference / f64::from(largest)
 }
 
 /// Whether an image's logits depend on the others of its batch.
@@ -154,18 +175,66 @@ fn built(name: &str) -> Arch {
         .expect("a size that fits")
 }
 
+/// All versions of the operators by turns.
+fn opset(turn: usize) -> Opset {
+    let versions = Opset::NEWEST - Opset::OLDEST + 1;
+    let number = Opset::OLDEST + turn as i64 % versions;
+    number.to_string().parse().expect("a known version")
+}
+
 #[test]
 fn one_network_of_every_family_runs_in_onnxruntime() {
     let Some(python) = python() else { return };
     let families = FAMILIES.iter().map(|f| f.names[0]);
     for (i, name) in families.chain(["deepnets:3"]).enumerate() {
-        let arch = built(name);
-        // All versions take their turn.
-        let opset = Opset::OLDEST + i as i64 % (Opset::NEWEST - Opset::OLDEST + 1);
-        let opset = opset.to_string().parse().expect("a known version");
-        let error = error(&python, &arch, opset);
-        assert!(error < TOLERANCE, "{name}, opset {opset}: {error:e}");
+        let compared = compare(&python, &built(name), opset(i));
+        assert!(compared.is_good(), "{name}: {:e}", compared.error);
     }
+}
+
+#[test]
+fn ops_that_no_family_has_run_in_onnxruntime() -> Result<(), ArchError> {
+    let Some(python) = python() else {
+        return Ok(());
+    };
+    let mut b = Builder::new("odd", Shape::image(3, 13, 11), 5);
+    let draw = Draw::torch_default(&[8, 3, 3, 3]);
+    let conv = b.conv("conv", Conv2d::new(3, 8, 3).padding(1).with_bias(), draw);
+    let norm = b.layer_norm("norm", 8, 1e-6);
+    let scale = b.layer_scale("scale", 8, 1.0);
+    let linear = Linear {
+        in_features: 8 * 3 * 2,
+        out_features: 5,
+        bias: false,
+    };
+    let linear = b.linear("linear", linear, Draw::torch_default(&[5, 48]));
+    let x = b.call(conv, b.input())?;
+    let x = b.call(norm, x)?;
+    let x = b.apply("tanh", Op::Activation(Activation::Tanh), &[x])?;
+    // The last windows are cut short: to one row and two columns of three.
+    let cut = Pool::new(3, 3, 1).ceil();
+    let counted = b.apply("counted", Op::AvgPool(cut), &[x])?;
+    let ignored = b.apply("ignored", Op::AvgPool(cut.without_padding()), &[x])?;
+    let largest = b.apply("largest", Op::MaxPool(cut), &[x])?;
+    let x = b.apply("sum", Op::Add, &[counted, ignored])?;
+    let x = b.apply("sum", Op::Add, &[x, largest])?;
+    // A last window that would start in the padding is left out.
+    let x = b.apply("left_out", Op::MaxPool(Pool::new(2, 2, 1).ceil()), &[x])?;
+    let grid = b.apply("grid", Op::ToGrid, &[x])?;
+    let grid = b.call(scale, grid)?;
+    let grid = b.apply("shuffle", Op::Shuffle { groups: 4 }, &[grid])?;
+    let first = b.apply("chunk", Op::Chunk { index: 1, of: 2 }, &[grid])?;
+    let grid = b.apply("concat", Op::Concat, &[first, first])?;
+    let x = b.apply("image", Op::ToImage, &[grid])?;
+    let x = b.apply("adaptive", Op::AdaptiveAvgPool([3, 2]), &[x])?;
+    let x = b.apply("flatten", Op::Flatten, &[x])?;
+    b.call(linear, x)?;
+    let arch = b.finish();
+    for turn in 0..5 {
+        let compared = compare(&python, &arch, opset(turn));
+        assert!(compared.is_good(), "{}: {:e}", opset(turn), compared.error);
+    }
+    Ok(())
 }
 
 /// `cargo test --test onnx_export -- --ignored --nocapture`
@@ -174,26 +243,27 @@ fn one_network_of_every_family_runs_in_onnxruntime() {
 fn all_networks_run_in_onnxruntime() {
     let Some(python) = python() else { return };
     let zoo = FAMILIES.iter();
-    let zoo = zoo.flat_map(|f| {
-        f.names
-            .iter()
-            .map(|n| (f.title.to_owned(), (*n).to_owned()))
-    });
-    let random = (0..20).map(|seed| ("DeepNets".to_owned(), format!("deepnets:{seed}")));
-    let mut worst: BTreeMap<String, (f64, String)> = BTreeMap::new();
-    for (family, name) in zoo.chain(random) {
+    let zoo = zoo.flat_map(|f| f.names.iter().map(|n| (f.title, (*n).to_owned())));
+    let random = (0..20).map(|seed| ("DeepNets", format!("deepnets:{seed}")));
+    let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
+    let mut bad = Vec::new();
+    for (i, (family, name)) in zoo.chain(random).enumerate() {
         let arch = built(&name);
-        let error = error(&python, &arch, Opset::default());
+        let compared = compare(&python, &arch, opset(i));
+        let Comparison { error, sensitivity } = compared;
         let side = arch.input().side().unwrap_or_default()[0];
-        println!("{name:28} {side:4} {error:.2e}");
+        println!("{name:28} {side:4} {error:.2e}   one rounding {sensitivity:.2e}");
+        if !compared.is_good() {
+            bad.push(name.clone());
+        }
         let entry = worst.entry(family).or_insert((0.0, name.clone()));
-        if !(error <= entry.0) {
+        if error.is_nan() || error > entry.0 {
             *entry = (error, name);
         }
     }
-    println!("\nlargest difference per family, relative to the largest logit");
+    println!("\nlargest difference of a family, relative to the largest logit");
     for (family, (error, name)) in &worst {
         println!("{family:16} {error:.2e}  {name}");
     }
-    assert!(worst.values().all(|(error, _)| *error < TOLERANCE));
+    assert!(bad.is_empty(), "{bad:?}");
 }

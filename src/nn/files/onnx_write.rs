@@ -286,9 +286,123 @@ mod tests {
     use crate::arch::Arch;
     use crate::arch::onnx::{self, Opset};
     use crate::arch::zoo::{self, Options};
-    use crate::init::random;
+    use crate::nn::Tensor;
 
     fn arch() -> Arch {
         zoo::build("shufflenet_v2_x0_5", &Options::for_images(10, 32)).unwrap()
+    }
+
+    /// Every value its own number within its tensor.
+    fn state(arch: &Arch) -> StateDict {
+        let count = |n: usize| (0..n).map(|i| i as f32).collect();
+        let specs = arch.tensors().iter();
+        specs
+            .map(|s| (s.name.clone(), Tensor::new(s.shape.clone(), count(s.len()))))
+            .collect()
+    }
+
+    fn little_endian(values: &[f32]) -> Vec<u8> {
+        values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn a_model_holds_its_graph_and_every_value() {
+        let (arch, folder) = (arch(), tempfile::tempdir().unwrap());
+        let (export, state) = (onnx::export(&arch, Opset::default()), state(&arch));
+        let path = folder.path().join("a.onnx");
+        let written = write_onnx(&path, &export, &state).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!((written.bytes, written.data), (bytes.len() as u64, None));
+        let mut model = ModelProto::decode(&*bytes).unwrap();
+        let graph = model.graph.as_mut().unwrap();
+        let initialisers = std::mem::take(&mut graph.initializer);
+        assert_eq!(model, export.model);
+        assert_eq!(initialisers.len(), export.initialisers.len());
+        for (tensor, wanted) in initialisers.iter().zip(&export.initialisers) {
+            assert_eq!(tensor.name, wanted.name);
+            let dims: Vec<usize> = tensor.dims.iter().map(|d| *d as usize).collect();
+            assert_eq!(dims, wanted.shape);
+            let raw = tensor.raw_data.as_ref().unwrap();
+            let values = match &wanted.content {
+                Content::Stored => {
+                    little_endian(state.get(&wanted.name).unwrap().floats().unwrap())
+                }
+                Content::Floats(v) => little_endian(v),
+                Content::Whole(v) => v.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            };
+            assert_eq!(*raw, values, "{}", wanted.name);
+        }
+    }
+
+    #[test]
+    fn a_model_that_is_too_large_has_its_values_beside_it() {
+        let (arch, folder) = (arch(), tempfile::tempdir().unwrap());
+        let (export, state) = (onnx::export(&arch, Opset::default()), state(&arch));
+        let path = folder.path().join("a.onnx");
+        let written = write_within(100_000, &path, &export, &state).unwrap();
+        let (beside, size) = written.data.unwrap();
+        assert_eq!(beside, folder.path().join("a.onnx.data"));
+        let data = fs::read(&beside).unwrap();
+        assert_eq!(data.len() as u64, size);
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(bytes.len() as u64, written.bytes);
+        let model = ModelProto::decode(&*bytes).unwrap();
+        let mut outside = 0;
+        for tensor in model.graph.unwrap().initializer {
+            if tensor.data_location == DataLocation::Default as i32 {
+                assert!(tensor.raw_data.is_some() && tensor.external_data.is_empty());
+                continue;
+            }
+            outside += 1;
+            let place = |key: &str| {
+                let mut entries = tensor.external_data.iter();
+                entries.find(|e| e.key == key).unwrap().value.clone()
+            };
+            assert_eq!(place("location"), "a.onnx.data");
+            let [offset, length] =
+                ["offset", "length"].map(|key| place(key).parse::<usize>().unwrap());
+            assert_eq!((offset % 4096, tensor.raw_data), (0, None));
+            let values = state.get(&tensor.name).unwrap().floats().unwrap();
+            assert_eq!(data[offset..offset + length], little_endian(values));
+        }
+        assert!(outside > 10);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn parameters_of_another_network_are_refused_before_anything_is_written() {
+        let (arch, folder) = (arch(), tempfile::tempdir().unwrap());
+        let export = onnx::export(&arch, Opset::default());
+        let path = folder.path().join("a.onnx");
+        let refusal = |state: &StateDict| {
+            let refused = write_onnx(&path, &export, state);
+            refused.unwrap_err().to_string()
+        };
+        let message = refusal(&StateDict::default());
+        assert!(message.contains("no tensor") && message.contains("conv1.0.weight"));
+        let mut other = state(&arch);
+        other.insert("fc.bias", Tensor::new(vec![9], vec![0.0; 9]));
+        let message = refusal(&other);
+        assert!(
+            message.contains("fc.bias") && message.contains("[9]"),
+            "{message}"
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_failure_leaves_neither_file() {
+        let (arch, folder) = (arch(), tempfile::tempdir().unwrap());
+        let (export, state) = (onnx::export(&arch, Opset::default()), state(&arch));
+        fs::create_dir(folder.path().join("a.onnx.data")).unwrap();
+        let path = folder.path().join("a.onnx");
+        let failed = write_within(100_000, &path, &export, &state);
+        assert!(
+            failed
+                .unwrap_err()
+                .to_string()
+                .contains("a folder has this name")
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -51,12 +51,17 @@ impl Sketch<'_> {
         self.single("ConstantOfShape", &shape)
     }
 
-    pub fn to_tokens(&mut self, output: Shape, x: &Value) -> Value {
+    pub fn tokens(&mut self, output: Shape, x: &Value) -> Value {
         let x = self.reshape(x, &[0, output.channels(), output.positions()]);
         self.transpose(&x, &[0, 2, 1])
     }
 
-    pub fn from_tokens(&mut self, [height, width]: [usize; 2], output: Shape, x: &Value) -> Value {
+    pub fn image_of_tokens(
+        &mut self,
+        [height, width]: [usize; 2],
+        output: Shape,
+        x: &Value,
+    ) -> Value {
         let x = self.transpose(x, &[0, 2, 1]);
         self.reshape(&x, &[0, output.channels(), height, width])
     }

@@ -14,7 +14,7 @@ impl Sketch<'_> {
         if pool.ceil && window.is_plain_ceil() {
             attributes.extend([int("ceil_mode", 1), ints("pads", &symmetric(pool.padding))]);
         } else {
-            attributes.push(ints("pads", &window.pads(pool.padding)));
+            attributes.push(ints("pads", &window.pads()));
         }
         self.node("MaxPool", &[x.into()], attributes)
     }
@@ -23,7 +23,8 @@ impl Sketch<'_> {
     pub fn average_pool(&mut self, pool: &Pool, input: Shape, output: Shape, x: &Value) -> Value {
         let window = Window::of(pool, input, output);
         let [down, across] = pool.padding;
-        if pool.counts_padding && pool.padding != [0; 2] && window.is_cut() {
+        let counts = pool.counts_padding && pool.padding != [0; 2];
+        if counts && window.is_cut() {
             // Padding that counts is made of zeros first; what is cut off does not count.
             let padded = self.pad(x, &[0, 0, down, across, 0, 0, down, across]);
             let beyond = [0, 1].map(|axis| window.ends[axis].saturating_sub(pool.padding[axis]));
@@ -34,11 +35,12 @@ impl Sketch<'_> {
                 &padded,
             );
         }
-        let padding = match pool.counts_padding && pool.padding != [0; 2] {
-            true => Padding::Counts,
-            false => Padding::Ignored,
+        let padding = if counts {
+            Padding::Counts
+        } else {
+            Padding::Ignored
         };
-        self.average(pool, &window.pads(pool.padding), padding, x)
+        self.average(pool, &window.pads(), padding, x)
     }
 
     fn average(&mut self, pool: &Pool, pads: &[usize], padding: Padding, x: &Value) -> Value {
@@ -61,7 +63,7 @@ impl Sketch<'_> {
         if output == [1, 1] {
             return self.single("GlobalAveragePool", x);
         }
-        if input[0] % output[0] == 0 && input[1] % output[1] == 0 {
+        if (0..2).all(|axis| input[axis].is_multiple_of(output[axis])) {
             let kernel = [input[0] / output[0], input[1] / output[1]];
             let pool = Pool {
                 kernel,
@@ -91,17 +93,16 @@ enum Padding {
 }
 
 /// How the windows of a pool cover an image.
-struct Window {
-    /// How far the last window reaches beyond the image, at the lower and right edge.
-    ends: [usize; 2],
-    /// Windows beyond those that lie within the padded image.
+pub(super) struct Window {
     pool: Pool,
     input: [usize; 2],
     output: [usize; 2],
+    /// How far the last window reaches beyond the image, at the lower and right edge.
+    ends: [usize; 2],
 }
 
 impl Window {
-    fn of(pool: &Pool, input: Shape, output: Shape) -> Self {
+    pub fn of(pool: &Pool, input: Shape, output: Shape) -> Self {
         let input = input.side().unwrap_or([1, 1]);
         let output = output.side().unwrap_or([1, 1]);
         let end = |axis: usize| {
@@ -109,15 +110,15 @@ impl Window {
             reach.saturating_sub(input[axis] + pool.padding[axis])
         };
         Self {
-            ends: [end(0), end(1)],
             pool: *pool,
             input,
             output,
+            ends: [end(0), end(1)],
         }
     }
 
     /// Whether a last window reaches beyond the padding.
-    fn is_cut(&self) -> bool {
+    pub fn is_cut(&self) -> bool {
         (0..2).any(|axis| self.ends[axis] > self.pool.padding[axis])
     }
 
@@ -133,8 +134,8 @@ impl Window {
 
     /// Rows and columns before and behind the image that give the right number of windows when it is
     /// rounded down.
-    fn pads(&self, padding: [usize; 2]) -> [usize; 4] {
-        let [down, across] = padding;
+    pub fn pads(&self) -> [usize; 4] {
+        let padding @ [down, across] = self.pool.padding;
         if self.pool.ceil {
             [down, across, self.ends[0], self.ends[1]]
         } else {
