@@ -272,6 +272,23 @@ mod tests {
     }
 
     #[test]
+    fn images_of_another_side_leave_the_stem_as_it_is() {
+        for (stem, side) in [(Stem::ImageNet, 32), (Stem::Cifar, 64), (Stem::Cifar, 32)] {
+            let options = Options {
+                classes: 7,
+                side,
+                stem,
+                auxiliary: false,
+            };
+            let made = zoo::build("resnet18", &options).unwrap();
+            let (_folder, path) = written(&random::state(&made, 4));
+            let (found, state) = network(&path, "resnet18", Some(side), 1).unwrap();
+            assert_eq!(found, made);
+            assert_eq!(state, random::state(&made, 4));
+        }
+    }
+
+    #[test]
     fn auxiliary_classifiers_in_a_file_are_found() {
         for auxiliary in [false, true] {
             let options = Options {
