@@ -175,6 +175,10 @@ fn built(name: &str) -> Arch {
         .expect("a size that fits")
 }
 
+fn of_side(name: &str, side: usize) -> Arch {
+    arch::build(name, &Options::for_images(10, side)).expect("a size that fits")
+}
+
 /// All versions of the operators by turns.
 fn opset(turn: usize) -> Opset {
     let versions = Opset::NEWEST - Opset::OLDEST + 1;
@@ -186,9 +190,16 @@ fn opset(turn: usize) -> Opset {
 fn one_network_of_every_family_runs_in_onnxruntime() {
     let Some(python) = python() else { return };
     let families = FAMILIES.iter().map(|f| f.names[0]);
-    for (i, name) in families.chain(["deepnets:3"]).enumerate() {
-        let compared = compare(&python, &built(name), opset(i));
-        assert!(compared.is_good(), "{name}: {:e}", compared.error);
+    let names = families.chain(["deepnets:3", "deepnets:16"]);
+    let small = |name: &&str| arch::build(name, &Options::for_images(10, 32)).ok();
+    let archs: Vec<Arch> = names
+        .clone()
+        .map(built)
+        .chain(names.filter_map(|n| small(&n)))
+        .collect();
+    for (i, arch) in archs.iter().enumerate() {
+        let compared = compare(&python, arch, opset(i));
+        assert!(compared.is_good(), "{}: {:e}", arch.name(), compared.error);
     }
 }
 
@@ -244,15 +255,18 @@ fn all_networks_run_in_onnxruntime() {
     let Some(python) = python() else { return };
     let zoo = FAMILIES.iter();
     let zoo = zoo.flat_map(|f| f.names.iter().map(|n| (f.title, (*n).to_owned())));
-    let random = (0..20).map(|seed| ("DeepNets", format!("deepnets:{seed}")));
+    let zoo = zoo.map(|(family, name)| (family, built(&name)));
+    // Windows that fit their grids, shifted and not, beside those that are padded.
+    let large = [("Swin", "swin_t", 224), ("Swin v2", "swin_v2_t", 256)];
+    let large = large.map(|(family, name, side)| (family, of_side(name, side)));
+    let random = (0..20).map(|seed| ("DeepNets", of_side(&format!("deepnets:{seed}"), 64)));
     let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
     let mut bad = Vec::new();
-    for (i, (family, name)) in zoo.chain(random).enumerate() {
-        let arch = built(&name);
+    for (i, (family, arch)) in zoo.chain(large).chain(random).enumerate() {
         let compared = compare(&python, &arch, opset(i));
         let Comparison { error, sensitivity } = compared;
-        let side = arch.input().side().unwrap_or_default()[0];
-        println!("{name:28} {side:4} {error:.2e}   one rounding {sensitivity:.2e}");
+        let name = format!("{} {}", arch.name(), arch.input());
+        println!("{name:32} {error:.2e}   one rounding {sensitivity:.2e}");
         if !compared.is_good() {
             bad.push(name.clone());
         }
@@ -261,7 +275,7 @@ fn all_networks_run_in_onnxruntime() {
             *entry = (error, name);
         }
     }
-    println!("\nlargest difference of a family, relative to the largest logit");
+    println!("\nlargest difference over a family, relative to the largest logit");
     for (family, (error, name)) in &worst {
         println!("{family:16} {error:.2e}  {name}");
     }
