@@ -16,9 +16,7 @@ impl Sketch<'_> {
         if let [alone] = inputs {
             return alone.clone();
         }
-        let arguments: Vec<_> = inputs.iter().map(Into::into).collect();
-        let axis = int("axis", channel_axis(shape) as i64);
-        self.node("Concat", &arguments, vec![axis])
+        self.join(inputs, channel_axis(shape))
     }
 
     pub fn chunk(&mut self, index: usize, shape: Shape, x: &Value) -> Value {
@@ -74,11 +72,7 @@ impl Sketch<'_> {
         let arguments = [(&batch).into(), whole("token", &[1, channels])];
         let shape = self.node("Concat", &arguments, vec![int("axis", 0)]);
         let tokens = self.pair("Expand", &token, &shape);
-        self.node(
-            "Concat",
-            &[(&tokens).into(), x.into()],
-            vec![int("axis", 1)],
-        )
+        self.join(&[tokens, x.clone()], 1)
     }
 
     /// Adds what is learnt for every place.

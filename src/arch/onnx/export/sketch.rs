@@ -284,9 +284,9 @@ impl<'a> Sketch<'a> {
         self.node(operator, &[a.into(), b.into()], Vec::new())
     }
 
-    /// Two values side by side along a dimension.
-    pub fn join(&mut self, parts: &[Value; 2], axis: usize) -> Value {
-        let arguments = parts.each_ref().map(Into::into);
+    /// Values side by side along a dimension.
+    pub fn join(&mut self, parts: &[Value], axis: usize) -> Value {
+        let arguments: Vec<_> = parts.iter().map(Into::into).collect();
         self.node("Concat", &arguments, vec![int("axis", axis as i64)])
     }
 

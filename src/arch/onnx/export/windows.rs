@@ -77,18 +77,16 @@ impl Sketch<'_> {
         x
     }
 
-    /// `[N, H, W, C]` to `[N, H / 2, W / 2, 4 C]`, left columns first.
+    /// `[N, H, W, C]` to `[N, H / 2, W / 2, 4 C]`: rows, then columns of each square.
     pub fn merge_patches(&mut self, input: Shape, x: &Value) -> Value {
         let [height, width] = input.side().unwrap_or([1, 1]);
-        let channels = input.channels();
-        let (down, across) = (height.div_ceil(2), width.div_ceil(2));
-        let odd = [height % 2, width % 2];
-        let x = match odd {
+        let x = match [height % 2, width % 2] {
             [0, 0] => x.clone(),
             [bottom, right] => self.pad(x, &[0, 0, 0, 0, 0, bottom, right, 0]),
         };
-        let x = self.reshape(&x, &[0, down, 2, across, 2, channels]);
-        let x = self.transpose(&x, &[0, 1, 3, 4, 2, 5]);
-        self.reshape(&x, &[0, down, across, 4 * channels])
+        let even = [height, width].map(|side| side.next_multiple_of(2));
+        let corners = [[0, 0], [1, 0], [0, 1], [1, 1]]
+            .map(|[row, column]| self.slice(&x, &[[1, row, even[0], 2], [2, column, even[1], 2]]));
+        self.join(&corners, 3)
     }
 }
