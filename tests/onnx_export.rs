@@ -11,13 +11,14 @@ use std::process::Command;
 use hyperscope::arch::onnx::{self, Opset};
 use hyperscope::arch::zoo::{FAMILIES, Options};
 use hyperscope::arch::{
-    self, Activation, Arch, ArchError, Builder, Conv2d, Draw, Linear, Op, Pool, Shape, TensorRole,
+    self, Activation, Arch, ArchError, Builder, Conv2d, Draw, Linear, Op, Pool, Shape,
 };
-use hyperscope::init::random;
+use hyperscope::nn::Network;
 use hyperscope::nn::files::write_onnx;
-use hyperscope::nn::{Images, Mode, Network, StateDict};
-use hyperscope::random::{Stream, stream};
-use rand::Rng;
+use networks::{built, distance, lively, logits, pixels};
+
+#[path = "onnx/networks.rs"]
+mod networks;
 
 /// Largest difference of a logit, relative to the largest logit: 32-bit sums in other orders.
 const TOLERANCE: f64 = 1e-4;
@@ -34,43 +35,7 @@ fn python() -> Option<String> {
     found.then_some(python)
 }
 
-fn unit(stream: &mut Stream) -> f32 {
-    2.0 * stream.random::<f32>() - 1.0
-}
-
-/// Random parameters, none of them still: where initialisation has ones or zeros, noise is added, so
-/// that a bias, a norm or a branch that is left out shows in the logits.
-fn lively(arch: &Arch) -> StateDict {
-    let mut state = random::state(arch, 5);
-    for spec in arch.tensors() {
-        let tensor = state.get_mut(&spec.name).expect("a complete state");
-        let (Some(values), true) = (
-            tensor.floats_mut(),
-            spec.role != TensorRole::OffsetCoordinates,
-        ) else {
-            continue;
-        };
-        let is_still = values.iter().all(|v| *v == values[0]);
-        if !is_still && spec.role == TensorRole::Weight {
-            continue;
-        }
-        let mut stream = stream(6, &spec.name);
-        let size = if spec.shape.len() > 1 { 0.05 } else { 0.2 };
-        for value in values {
-            *value += size * unit(&mut stream);
-        }
-    }
-    state
-}
-
-/// `[batch, H, W, C]` random pixels.
-fn pixels(arch: &Arch, batch: usize) -> Vec<f32> {
-    let mut stream = stream(7, "images");
-    let count = batch * arch.input().len();
-    (0..count).map(|_| unit(&mut stream)).collect()
-}
-
-/// The same with channels before rows and columns.
+/// `[batch, H, W, C]` pixels with channels before rows and columns.
 fn channels_first(arch: &Arch, pixels: &[f32]) -> Vec<f32> {
     let (channels, positions) = (arch.input().channels(), arch.input().positions());
     let samples = pixels.chunks_exact(channels * positions);
@@ -119,14 +84,9 @@ fn compare(python: &str, arch: &Arch, opset: Opset) -> Comparison {
     let pixels = pixels(arch, batch);
     let images = channels_first(arch, &pixels);
     write_floats(&folder.path().join("images.f32"), &images);
-    let mut logits = |pixels: &[f32]| {
-        let images = Images { pixels, batch };
-        let logits = network.forward(&images, Mode::Eval).expect("logits");
-        logits.to_vec()
-    };
-    let mut expected = logits(&pixels);
+    let mut expected = logits(&mut network, &pixels);
     let rounded: Vec<f32> = pixels.iter().map(|p| p * (1.0 + f32::EPSILON)).collect();
-    let sensitivity = distance(&expected, &logits(&rounded));
+    let sensitivity = distance(&expected, &logits(&mut network, &rounded));
     drop(network);
     let output = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx/run.py"))
@@ -149,30 +109,10 @@ fn compare(python: &str, arch: &Arch, opset: Opset) -> Comparison {
     }
 }
 
-/// Largest difference of two rows of logits, relative to the largest of the first.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let largest = a.iter().fold(0.0, |largest: f32, x| largest.max(x.abs()));
-    assert!(
-        largest > 1e-3 && largest.is_finite(),
-        "logits up to {largest} say nothing"
-    );
-    let differences = a.iter().zip(b).map(|(a, b)| f64::from(a - b).abs());
-    let difference = differences.fold(0.0, |a, b| if b.is_nan() { b } else { a.max(b) });
-    difference / f64::from(largest)
-}
-
 /// Whether an image's logits depend on the others of its batch.
 fn uses_batch(arch: &Arch) -> bool {
     let untracked = |op: &Op| matches!(op, Op::BatchNorm { tracked: false, .. });
     arch.nodes().iter().any(|n| untracked(&n.op))
-}
-
-/// The network for the smallest images, larger than the 32x32 form's, that it can be built for.
-fn built(name: &str) -> Arch {
-    [64, 56, 96, 224]
-        .into_iter()
-        .find_map(|side| arch::build(name, &Options::for_images(10, side)).ok())
-        .expect("a size that fits")
 }
 
 fn of_side(name: &str, side: usize) -> Arch {

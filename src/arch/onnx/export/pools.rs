@@ -164,3 +164,24 @@ fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
     let place = |i: usize| matrix[i % rows * columns + i / rows];
     (0..matrix.len()).map(place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_those_of_adaptive_windows() {
+        let third = 1.0 / 3.0;
+        let expected = [
+            [0.5, 0.5, 0.0, 0.0, 0.0],
+            [0.0, third, third, third, 0.0],
+            [0.0, 0.0, 0.0, 0.5, 0.5],
+        ];
+        assert_eq!(shares(5, 3), expected.concat());
+        assert_eq!(shares(1, 2), [1.0, 1.0]);
+        assert_eq!(
+            transposed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3),
+            [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]
+        );
+    }
+}
