@@ -26,6 +26,7 @@ mod curve;
 mod decide;
 mod elementwise;
 mod error;
+mod export;
 mod fold;
 mod graph;
 mod import;
@@ -42,6 +43,7 @@ mod wire;
 
 pub use constant::{Constant, Source, View};
 pub use error::{OnnxError, Trouble};
+pub use export::{Content, Export, INPUT, Initialiser, OUTPUT, Opset, UnknownOpset, export};
 pub use stored::{Stored, is_external, raw};
 
 /// Versions of the standard operators that can be read.

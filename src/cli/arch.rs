@@ -1,4 +1,5 @@
-//! `hyperscope arch`: what networks there are, what they are made of, and the graph that a GHN reads.
+//! `hyperscope arch`: what networks there are, what they are made of, the graph that a GHN reads; and
+//! networks as ONNX models.
 
 use clap::{Args, Subcommand};
 
@@ -6,6 +7,7 @@ use super::Common;
 use crate::arch::{self, Arch, ArchError, Shape, onnx, zoo};
 
 mod diff;
+mod export;
 mod graph;
 mod list;
 mod sample;
@@ -55,6 +57,8 @@ enum What {
         #[arg(long, value_name = "TEXT")]
         filter: Option<String>,
     },
+    /// Write a network as an ONNX model for inference
+    Export(export::ExportArgs),
 }
 
 /// A network by its name, as an argument of any command.
@@ -187,6 +191,7 @@ pub fn run(common: &Common, args: &ArchArgs) -> anyhow::Result<()> {
         }
         What::Sample(args) => sample::run(common, args),
         What::Graph { network, filter } => graph::run(common, &network.build()?, filter.as_deref()),
+        What::Export(args) => export::run(common, args),
     }
 }
 

@@ -152,7 +152,7 @@ fn weights(arch: &Arch, path: &Path, seed: u64) -> anyhow::Result<StateDict> {
 
 /// Whether the network has batch norms and all their running statistics are those of a new network:
 /// a GHN predicts none.
-fn saw_no_image(arch: &Arch, state: &StateDict) -> bool {
+pub(super) fn saw_no_image(arch: &Arch, state: &StateDict) -> bool {
     let mut buffers = arch.tensors().iter().filter_map(|spec| {
         let fresh = match spec.role {
             TensorRole::RunningMean => 0.0,

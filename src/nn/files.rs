@@ -20,6 +20,7 @@ mod error;
 mod kind;
 mod legacy;
 mod onnx;
+mod onnx_write;
 mod safetensors;
 mod strided;
 mod zip;
@@ -27,6 +28,7 @@ mod zip;
 pub use aside::write_aside;
 pub use error::{FileError, Problem};
 pub use onnx::onnx_state;
+pub use onnx_write::{Written, write_onnx};
 pub use safetensors::write_safetensors;
 
 use kind::Kind;
