@@ -303,7 +303,7 @@ impl<'g> Importer<'g> {
             let mut tensors = vec![constant];
             tensors.extend(bias);
             let path = importer.layer_path(&tensors, at);
-            let is_in_proj = bias.and_then(|b| importer.graph.name_of(b)).is_some_and(|n| n.ends_with("in_proj_bias"));
+            let is_in_proj = bias.and_then(|b| b.name.as_deref()).is_some_and(|n| n.ends_with("in_proj_bias"));
             let (module, shape, names) = match kind {
                 LayerKind::Conv(conv) => {
                     let conv = Conv2d {
