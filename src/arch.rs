@@ -12,6 +12,7 @@ mod diff;
 mod error;
 mod graph;
 mod infer;
+pub mod onnx;
 mod op;
 mod scheme;
 mod shape;
@@ -33,14 +34,29 @@ pub use shape::Shape;
 pub use tree::{ModuleTree, TreeRow};
 pub use window::{Deal, Offsets, Partition, Shift};
 
-/// Builds the network called `name`: one of the zoo's or of [`deepnets`].
+/// Builds the network called `name`: one of the zoo's or of [`deepnets`], or that in an ONNX file.
 ///
 /// # Errors
-/// As [`zoo::build`] and [`deepnets::build`].
+/// As [`zoo::build`], [`deepnets::build`] and [`onnx::build`].
 pub fn build(name: &str, options: &zoo::Options) -> Result<Arch, ArchError> {
     if deepnets::is_name(name) {
         deepnets::build(name, options)
+    } else if onnx::is_name(name) {
+        onnx::build(name, options)
     } else {
         zoo::build(name, options)
+    }
+}
+
+/// What the network called `name` is built for where nobody says anything else: a file's own classes and
+/// images, and ImageNet's for all others.
+///
+/// # Errors
+/// As [`onnx::own_options`].
+pub fn usual_options(name: &str) -> Result<zoo::Options, ArchError> {
+    if onnx::is_name(name) {
+        onnx::own_options(name)
+    } else {
+        Ok(zoo::Options::default())
     }
 }

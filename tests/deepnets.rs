@@ -1,9 +1,12 @@
 //! Samples of our generator against what was published about DeepNets-1M: means of the splits.
 
+use std::path::Path;
+
 use hyperscope::arch::deepnets::{self, Split};
 use hyperscope::arch::zoo::Options;
 use hyperscope::ghn::Graph;
 use hyperscope::ghn::graph::Topology;
+use hyperscope::ghn::reference::StoredGraph;
 
 /// A split as it was published: the mean and deviation over so many networks.
 struct Published {
@@ -72,5 +75,20 @@ fn graphs_of_samples_have_the_published_shapes() {
             (degree - of.degree).abs() < off(0.1, 0.1),
             "{word}: degree {degree}"
         );
+    }
+}
+
+/// Networks of the training split as they were published, with all their parameters.
+#[test]
+fn parameters_of_stored_networks_are_counted_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ghn/graphs");
+    for index in 1..=4 {
+        let path = folder.join(format!("train_{index}.graph.json.gz"));
+        let stored = StoredGraph::read(&path).unwrap();
+        let plan = stored.net_args.as_ref().unwrap().plan().unwrap();
+        let parameters = stored.parameters();
+        let count = parameters.iter().map(|p| p.shape.iter().product::<usize>());
+        let options = Options::for_images(10, stored.input_size[1]);
+        assert_eq!(plan.parameter_count(&options), Some(count.sum()), "{index}");
     }
 }

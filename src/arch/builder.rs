@@ -80,6 +80,18 @@ impl Builder {
         self.arch.nodes[node.0].shape
     }
 
+    /// Op of a node that was already called.
+    #[must_use]
+    pub fn op(&self, node: NodeId) -> Op {
+        self.arch.nodes[node.0].op
+    }
+
+    /// What a node that was already called reads.
+    #[must_use]
+    pub fn inputs(&self, node: NodeId) -> &[NodeId] {
+        &self.arch.nodes[node.0].inputs
+    }
+
     /// Registers a convolution.
     pub fn conv(&mut self, path: &str, conv: Conv2d, draw: Draw) -> ModuleId {
         let weight = conv.weight_shape();

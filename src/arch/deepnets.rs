@@ -10,6 +10,7 @@ mod args;
 mod generate;
 mod genotype;
 mod network;
+mod visit;
 
 use super::zoo::{Options, Stem};
 use super::{Arch, ArchError};
@@ -18,6 +19,7 @@ pub use args::NetworkArgs;
 pub use generate::Split;
 pub use genotype::{Cell, Gene, Genotype, Primitive};
 pub use network::{Norm, Plan, Preparation, StemKind};
+pub use visit::{Sizes, Visit, VisitRule};
 
 /// What names of this population begin with.
 const PREFIX: &str = "deepnets";

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::Shape;
+use super::onnx::OnnxError;
 
 /// Why an architecture could not be built.
 #[derive(Debug, Error, Clone, PartialEq)]
@@ -22,6 +23,8 @@ pub enum ArchError {
     },
     #[error("{arch}: nothing leads from the images to the classifier")]
     Disconnected { arch: String },
+    #[error("{file}: {problem}")]
+    Onnx { file: String, problem: OnnxError },
     #[error("{arch}: {what} must be {allowed}, not {got}")]
     BadOption {
         arch: String,

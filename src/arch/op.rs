@@ -168,8 +168,8 @@ impl Activation {
 
 /// One operation of an architecture.
 ///
-/// Adding one touches: this file (attributes), `infer.rs` (shape), `cost.rs`, the executor's
-/// `nn/network/compile.rs` and the autograd names in `ghn/trace.rs`.
+/// Adding one touches: this file (attributes), `infer.rs` (shape), `cost.rs`, `onnx/export.rs`, the
+/// executor's `nn/network/compile.rs` and the autograd names in `ghn/trace.rs`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
     /// The images; always node 0.

@@ -38,7 +38,7 @@ pub struct Options {
     pub side: usize,
     pub stem: Stem,
     /// Whether GoogLeNet and Inception get the auxiliary classifiers with which torchvision builds
-    /// them unless told otherwise.
+    /// them unless told otherwise, and networks of DeepNets-1M the one that cells are trained with.
     pub auxiliary: bool,
 }
 
@@ -209,7 +209,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FAMILIES.iter().flat_map(|f| f.names.iter().copied())
 }
 
-fn check(what: &'static str, arch: &str, got: usize, most: usize) -> Result<(), ArchError> {
+pub(super) fn check(
+    what: &'static str,
+    arch: &str,
+    got: usize,
+    most: usize,
+) -> Result<(), ArchError> {
     if (1..=most).contains(&got) {
         return Ok(());
     }

@@ -1,15 +1,18 @@
-//! `hyperscope arch`: what networks there are, what they are made of, and the graph that a GHN reads.
+//! `hyperscope arch`: what networks there are, what they are made of, the graph that a GHN reads; and
+//! networks as ONNX models.
 
 use clap::{Args, Subcommand};
 
 use super::Common;
-use crate::arch::{self, Arch, ArchError, zoo};
+use crate::arch::{self, Arch, ArchError, Shape, onnx, zoo};
 
 mod diff;
+mod export;
 mod graph;
 mod list;
 mod sample;
 mod show;
+mod visits;
 
 #[derive(Debug, Args)]
 pub struct ArchArgs {
@@ -54,12 +57,14 @@ enum What {
         #[arg(long, value_name = "TEXT")]
         filter: Option<String>,
     },
+    /// Write a network as an ONNX model for inference
+    Export(export::ExportArgs),
 }
 
 /// A network by its name, as an argument of any command.
 #[derive(Clone, Debug, Args)]
 pub struct Network {
-    /// torchvision's name, such as resnet50, or deepnets:SEED, deepnets/SPLIT:SEED
+    /// torchvision's name, such as resnet50, or deepnets:SEED, deepnets/SPLIT:SEED, or an ONNX file
     arch: String,
     #[command(flatten)]
     shape: NetworkShape,
@@ -68,13 +73,15 @@ pub struct Network {
 /// What a network is built for.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct NetworkShape {
-    /// Number of classes
-    #[arg(long, default_value_t = 1000, value_name = "N")]
-    classes: usize,
+    /// Number of classes [default: 1000, or a file's own]
+    #[arg(long, value_name = "N")]
+    classes: Option<usize>,
     /// Height and width of the images; at 32 and below the network takes the stem for small images
-    #[arg(long, default_value_t = 224, value_name = "S")]
-    image: usize,
-    /// GoogLeNet and Inception: with the auxiliary classifiers that torchvision gives them by default
+    /// [default: 224, or a file's own]
+    #[arg(long, value_name = "S")]
+    image: Option<usize>,
+    /// GoogLeNet and Inception: with the auxiliary classifiers that torchvision gives them by default;
+    /// networks of DeepNets-1M: with the one that cells are trained with
     #[arg(long)]
     auxiliary: bool,
 }
@@ -85,25 +92,85 @@ impl Network {
     /// # Errors
     /// [`ArchError`] for a name that is unknown, or an impossible size.
     pub fn build(&self) -> Result<Arch, ArchError> {
-        arch::build(&self.arch, &self.shape.options())
+        arch::build(&self.arch, &self.options()?)
     }
 
-    /// Height and width of the images.
-    #[must_use]
-    pub const fn image(&self) -> usize {
-        self.shape.image
+    fn options(&self) -> Result<zoo::Options, ArchError> {
+        self.shape.options_of(&self.arch)
+    }
+
+    /// Both networks of a comparison, for the same images and classes: those of a file if one of them is a
+    /// file's and nothing else is asked for.
+    fn build_with(&self, other: &str) -> Result<[Arch; 2], ArchError> {
+        let other = Self {
+            arch: other.to_owned(),
+            ..self.clone()
+        };
+        let leads = onnx::is_name(&other.arch) && !onnx::is_name(&self.arch);
+        let options = if leads { &other } else { self }.options()?;
+        Ok([
+            arch::build(&self.arch, &options)?,
+            arch::build(&other.arch, &options)?,
+        ])
     }
 }
 
 impl NetworkShape {
-    /// As the zoo takes it.
-    #[must_use]
-    pub const fn options(self) -> zoo::Options {
+    /// What is asked for, and where nothing is, what is usual for the network called `name`.
+    ///
+    /// # Errors
+    /// If `name` is a file that cannot be read.
+    pub fn options_of(self, name: &str) -> Result<zoo::Options, ArchError> {
+        // A file is read for what it says itself only if it is asked.
+        let usual = match self {
+            Self {
+                classes: Some(_),
+                image: Some(_),
+                ..
+            } => zoo::Options::default(),
+            _ => arch::usual_options(name)?,
+        };
+        Ok(self.or(&usual))
+    }
+
+    /// What is asked for, and `usual` where nothing is.
+    fn or(self, usual: &zoo::Options) -> zoo::Options {
+        let side = self.image.unwrap_or(usual.side);
         zoo::Options {
             auxiliary: self.auxiliary,
-            ..zoo::Options::for_images(self.classes, self.image)
+            ..zoo::Options::for_images(self.classes.unwrap_or(usual.classes), side)
         }
     }
+
+    fn options(self) -> zoo::Options {
+        self.or(&zoo::Options::default())
+    }
+}
+
+/// Checks that a network takes the images of a data set, which have three channels and equal sides.
+///
+/// # Errors
+/// If it was made for other ones, as networks from files may be.
+pub fn takes_images(arch: &Arch, side: usize) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        arch.input() == Shape::image(3, side, side),
+        "{} reads images of {}, and those of a data set are given as 3x{side}x{side}; \
+         a network for other images can be shown, predicted and timed, but not evaluated or trained",
+        arch.name(),
+        arch.input()
+    );
+    Ok(())
+}
+
+/// The side of the images of a network that is a file's own; none for others, which take any.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn own_side(name: &str) -> Result<Option<usize>, ArchError> {
+    if !onnx::is_name(name) {
+        return Ok(None);
+    }
+    Ok(Some(arch::usual_options(name)?.side))
 }
 
 /// Runs the command.
@@ -119,14 +186,12 @@ pub fn run(common: &Common, args: &ArchArgs) -> anyhow::Result<()> {
             filter,
         } => show::run(common, &network.build()?, *depth, filter.as_deref()),
         What::Diff { network, other } => {
-            let other = Network {
-                arch: other.clone(),
-                ..network.clone()
-            };
-            diff::run(common, &network.build()?, &other.build()?)
+            let [one, other] = network.build_with(other)?;
+            diff::run(common, &one, &other)
         }
         What::Sample(args) => sample::run(common, args),
         What::Graph { network, filter } => graph::run(common, &network.build()?, filter.as_deref()),
+        What::Export(args) => export::run(common, args),
     }
 }
 

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::Common;
+use super::arch::{own_side, takes_images};
 use super::runs::print;
 use crate::arch::zoo::Options;
 use crate::arch::{self, Arch, TensorRole};
@@ -23,11 +24,12 @@ const BATCH: u32 = 64;
 
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// Architecture, such as resnet18; `hyperscope arch list` shows all
+    /// Architecture, such as resnet18 (`hyperscope arch list` shows all), or an ONNX file
     arch: String,
-    /// Its parameters (.safetensors, .pt, .pth)
+    /// Its parameters (.safetensors, .pt, .pth, .onnx) [default: those of an architecture that is an ONNX
+    /// file]
     #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
+    weights: Option<PathBuf>,
     /// Images: synthetic, a file or folder, or a name set in the config file
     #[arg(long, value_name = "DATA")]
     data: String,
@@ -38,7 +40,8 @@ pub struct EvalArgs {
     /// only for a file whose statistics never saw an image, as after `predict`
     #[arg(long, value_enum, default_value_t = Statistics::Auto, value_name = "WHICH")]
     statistics: Statistics,
-    /// Side of the images that the network sees [default: the data's own, or 32 where it has none]
+    /// Side of the images that the network sees [default: the data's own, or 32 where it has none; an ONNX
+    /// file's own]
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=4096))]
     image: Option<u32>,
     /// Images in a batch
@@ -85,11 +88,20 @@ struct Answer<'a> {
 pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let config = crate::run::Home::find()?.config()?;
     let data = data::open(&args.data, &config.data).context("opening the data set")?;
-    let side = args
-        .image
-        .map_or_else(|| data.usual_side(), |side| side as usize);
+    let own = own_side(&args.arch)?;
+    let side = args.image.map(|side| side as usize);
+    let side = side.or(own).unwrap_or_else(|| data.usual_side());
     let arch = arch::build(&args.arch, &Options::for_images(data.classes.len(), side))?;
-    let state = weights(&arch, &args.weights, common.seed)?;
+    takes_images(&arch, side)?;
+    let file = match &args.weights {
+        Some(file) => file.clone(),
+        None if own.is_some() => PathBuf::from(&args.arch),
+        None => anyhow::bail!(
+            "--weights is missing: the file with the parameters of {}",
+            arch.name()
+        ),
+    };
+    let state = weights(&arch, &file, common.seed)?;
     let statistics = match args.statistics {
         Statistics::Auto if saw_no_image(&arch, &state) => Statistics::Batch,
         Statistics::Auto => Statistics::Running,
@@ -116,7 +128,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     if common.json {
         return print::json(&Answer {
             arch: arch.name(),
-            weights: args.weights.display().to_string(),
+            weights: file.display().to_string(),
             data: &data.name,
             split: split.to_string(),
             statistics,
@@ -140,7 +152,7 @@ fn weights(arch: &Arch, path: &Path, seed: u64) -> anyhow::Result<StateDict> {
 
 /// Whether the network has batch norms and all their running statistics are those of a new network:
 /// a GHN predicts none.
-fn saw_no_image(arch: &Arch, state: &StateDict) -> bool {
+pub(super) fn saw_no_image(arch: &Arch, state: &StateDict) -> bool {
     let mut buffers = arch.tensors().iter().filter_map(|spec| {
         let fresh = match spec.role {
             TensorRole::RunningMean => 0.0,

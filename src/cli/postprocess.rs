@@ -101,7 +101,7 @@ pub fn run(common: &Common, args: &PostprocessArgs) -> anyhow::Result<()> {
     let mut state = read_state(&args.input)
         .context("reading parameters")?
         .tensors;
-    let arch = init::arch_of(&args.arch, &state, &args.input)?;
+    let arch = init::arch_of(&args.arch, &state, &args.input, None)?;
     let first = post.first_layer.find(&arch)?;
     let report = treat(&mut state, &arch, &post)?;
     let what = what(args).word();

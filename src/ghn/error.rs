@@ -47,11 +47,6 @@ pub enum GhnError {
     #[error("{origin}: the tensor \"{tensor}\" holds values that are not finite numbers")]
     NotFinite { origin: String, tensor: String },
     #[error(
-        "{origin}: GHN-3 checkpoints are not supported yet by this build; \
-         it reads GHN-1, GHN-2 and the MLP baseline"
-    )]
-    Ghn3 { origin: String },
-    #[error(
         "{origin}: this file holds no GHN: none of its {tensors} tensors is called \"{missing}\""
     )]
     NotGhn {

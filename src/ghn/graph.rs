@@ -18,6 +18,7 @@ mod distances;
 mod document;
 mod filter;
 mod order;
+mod places;
 mod primitive;
 mod repair;
 mod sketch;

@@ -5,6 +5,7 @@ mod decode;
 mod dense;
 mod features;
 mod files;
+mod graphormer;
 mod plan;
 mod predict;
 mod propagate;
@@ -175,7 +176,7 @@ impl Ghn {
         &self.config
     }
 
-    /// GHN-1, GHN-2 or MLP.
+    /// GHN-1, GHN-2, GHN-3 or MLP.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.config.kind()

@@ -1,9 +1,10 @@
 //! First parameters from a file, which must be of the same architecture.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::{InitError, random};
-use crate::arch::zoo::Options;
+use crate::arch::zoo::{Options, Stem};
 use crate::arch::{self, Arch, TensorRole, TensorSpec};
 use crate::nn::files::read_state;
 use crate::nn::{Mismatch, StateDict, Tensor, Values};
@@ -37,16 +38,40 @@ pub fn state(
             file.insert(spec.name.as_str(), random::tensor(spec, seed));
         }
     }
+    ordered(file, arch, path, seed)
+}
+
+/// The network called `name` in the form that the file at `path` was made for, as [`arch_of`] finds it,
+/// and the file's parameters.
+///
+/// # Errors
+/// [`InitError`] if the file cannot be read, or holds the tensors of another network.
+pub fn network(
+    path: &Path,
+    name: &str,
+    side: Option<usize>,
+    seed: u64,
+) -> Result<(Arch, StateDict), InitError> {
+    let file = read_state(path)?.tensors;
+    let arch = arch_of(name, &file, path, side)?;
+    let state = ordered(file, &arch, path, seed)?;
+    Ok((arch, state))
+}
+
+/// A file's tensors in the architecture's order; numbers of batches may lack.
+fn ordered(file: StateDict, arch: &Arch, path: &Path, seed: u64) -> Result<StateDict, InitError> {
     let mismatch = compare(&file, arch);
     if !mismatch.is_empty() {
         return Err(refusal(path, arch, &file, mismatch));
     }
+    let mut file: HashMap<String, Tensor> = file.into_iter().collect();
     arch.tensors()
         .iter()
         .map(|spec| {
-            let tensor = file.get(&spec.name);
-            let tensor =
-                tensor.map_or_else(|| Some(random::tensor(spec, seed)), |t| fitting(t, spec));
+            let tensor = match file.remove(&spec.name) {
+                Some(tensor) => fitting(tensor, spec),
+                None => Some(random::tensor(spec, seed)),
+            };
             tensor
                 .map(|t| (spec.name.clone(), t))
                 .ok_or_else(|| InitError::Kind {
@@ -59,24 +84,31 @@ pub fn state(
 
 /// The architecture called `name` in the form that `state`, read from `path`, was made for: with its
 /// class count, with the stem for photographs or the one for 32x32 images, with auxiliary classifiers or
-/// without.
+/// without. Its images have this side, or the usual one of the form.
 ///
 /// # Errors
 /// [`InitError`] if there is no such architecture, or the tensors are of neither form.
-pub fn arch_of(name: &str, state: &StateDict, path: &Path) -> Result<Arch, InitError> {
-    let usual = arch::build(name, &Options::default())?;
+pub fn arch_of(
+    name: &str,
+    state: &StateDict,
+    path: &Path,
+    side: Option<usize>,
+) -> Result<Arch, InitError> {
+    let own = arch::usual_options(name)?;
+    let own = side.map_or(own, |side| Options::for_images(own.classes, side));
+    let usual = arch::build(name, &own)?;
     let last = last_layer(&usual).first().and_then(|w| state.get(&w.name));
     let classes = last.and_then(|w| w.shape.first()).copied();
     let classes = classes.unwrap_or(usual.classes());
     let mut first = None;
-    let photographs = Options {
-        classes,
-        ..Options::default()
-    };
-    let small = Options::for_images(classes, 32);
-    let forms = [false, true]
-        .into_iter()
-        .flat_map(|auxiliary| [photographs, small].map(|form| Options { auxiliary, ..form }));
+    let forms = [false, true].into_iter().flat_map(|auxiliary| {
+        [Stem::ImageNet, Stem::Cifar].map(|stem| Options {
+            classes,
+            side: side.unwrap_or_else(|| usual_side(stem, &own)),
+            stem,
+            auxiliary,
+        })
+    });
     for options in forms {
         // A class count that is out of bounds is the file's fault, and told as a wrong shape.
         let arch = arch::build(name, &options).unwrap_or_else(|_| usual.clone());
@@ -88,6 +120,14 @@ pub fn arch_of(name: &str, state: &StateDict, path: &Path) -> Result<Arch, InitE
     }
     let (arch, mismatch) = first.unwrap_or_else(|| (usual, Mismatch::default()));
     Err(refusal(path, &arch, state, mismatch))
+}
+
+/// Side of the images that a stem is made for, of a network that has such ones of its own.
+const fn usual_side(stem: Stem, own: &Options) -> usize {
+    match stem {
+        Stem::ImageNet => own.side,
+        Stem::Cifar => 32,
+    }
 }
 
 /// The classification layer's tensors.
@@ -148,16 +188,16 @@ fn refusal(path: &Path, arch: &Arch, file: &StateDict, mismatch: Mismatch) -> In
 }
 
 /// The tensor with the kind of numbers that its role asks for.
-fn fitting(tensor: &Tensor, spec: &TensorSpec) -> Option<Tensor> {
-    let values = match (&tensor.values, spec.role) {
+fn fitting(tensor: Tensor, spec: &TensorSpec) -> Option<Tensor> {
+    let values = match (tensor.values, spec.role) {
         (Values::F32(v), role) if role.is_whole() => {
-            Values::I64(v.iter().map(|x| *x as i64).collect())
+            Values::I64(v.into_iter().map(|x| x as i64).collect())
         }
         (Values::I64(_), role) if !role.is_whole() => return None,
-        _ => tensor.values.clone(),
+        (values, _) => values,
     };
     Some(Tensor {
-        shape: tensor.shape.clone(),
+        shape: tensor.shape,
         values,
     })
 }
@@ -214,15 +254,38 @@ mod tests {
         };
         for options in [photographs, Options::for_images(10, 32)] {
             let made = zoo::build("resnet18", &options).unwrap();
-            let found = arch_of("resnet18", &random::state(&made, 1), Path::new("a.pt")).unwrap();
+            let found = arch_of(
+                "resnet18",
+                &random::state(&made, 1),
+                Path::new("a.pt"),
+                None,
+            )
+            .unwrap();
             assert_eq!(found.classes(), options.classes);
             assert_eq!(found.tensors(), made.tensors());
         }
         let other = random::state(&arch(10), 1);
-        let message = arch_of("convnext_tiny", &other, Path::new("a.pt"))
+        let message = arch_of("convnext_tiny", &other, Path::new("a.pt"), None)
             .unwrap_err()
             .to_string();
         assert!(message.contains("a.pt") && message.contains("convnext_tiny"));
+    }
+
+    #[test]
+    fn images_of_another_side_leave_the_stem_as_it_is() {
+        for (stem, side) in [(Stem::ImageNet, 32), (Stem::Cifar, 64), (Stem::Cifar, 32)] {
+            let options = Options {
+                classes: 7,
+                side,
+                stem,
+                auxiliary: false,
+            };
+            let made = zoo::build("resnet18", &options).unwrap();
+            let (_folder, path) = written(&random::state(&made, 4));
+            let (found, state) = network(&path, "resnet18", Some(side), 1).unwrap();
+            assert_eq!(found, made);
+            assert_eq!(state, random::state(&made, 4));
+        }
     }
 
     #[test]
@@ -237,7 +300,7 @@ mod tests {
             let zeros = |spec: &TensorSpec| Tensor::new(spec.shape.clone(), vec![0.0; spec.len()]);
             let specs = made.tensors().iter();
             let state: StateDict = specs.map(|s| (s.name.clone(), zeros(s))).collect();
-            let found = arch_of("googlenet", &state, Path::new("a.pt")).unwrap();
+            let found = arch_of("googlenet", &state, Path::new("a.pt"), None).unwrap();
             assert_eq!(found.tensors(), made.tensors());
         }
     }

@@ -1,4 +1,4 @@
-//! Parameters in files: safetensors in and out, and what `torch.save` writes, read without Python.
+//! Parameters in files: safetensors in and out, what `torch.save` writes, read without Python, and ONNX.
 //!
 //! What kind of file it is follows from its first bytes, never from its name. Lengths in a file are
 //! checked against the file's size before anything is allocated for them.
@@ -14,16 +14,21 @@ use super::StateDict;
 
 mod aside;
 mod checkpoint;
+mod compressed;
 mod element;
 mod error;
 mod kind;
 mod legacy;
+mod onnx;
+mod onnx_write;
 mod safetensors;
 mod strided;
 mod zip;
 
 pub use aside::write_aside;
 pub use error::{FileError, Problem};
+pub use onnx::onnx_state;
+pub use onnx_write::{Written, write_onnx};
 pub use safetensors::write_safetensors;
 
 use kind::Kind;
@@ -41,8 +46,8 @@ pub struct Loaded {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Reads named tensors from a safetensors file or a checkpoint of PyTorch: a state dict, or a
-/// dictionary that holds one under `state_dict`, `model` or a like name.
+/// Reads named tensors from a safetensors file, a checkpoint of PyTorch (a state dict, or a
+/// dictionary that holds one under `state_dict`, `model` or a like name), or the network in an ONNX file.
 ///
 /// Floating point becomes 32-bit, whole numbers and booleans 64-bit integers.
 ///
@@ -68,6 +73,10 @@ fn read(path: &Path) -> Result<Loaded, Problem> {
         Kind::Zip => zip::read(file, length),
         Kind::LegacyTorch => legacy::read_stream(&everything(file, length)?),
         Kind::Pickle => legacy::read_pickle(&everything(file, length)?),
+        Kind::Compressed(how) => {
+            legacy::read_pickle(&compressed::unpacked(how, &everything(file, length)?)?)
+        }
+        Kind::Onnx => onnx::read(everything(file, length)?, path),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::network::{Norm, Plan, Preparation, StemKind};
-use super::{Cell, Gene, Genotype, Primitive};
+use super::{Cell, Gene, Genotype, Primitive, Sizes};
 
 /// The arguments by their published names; what is left out has the published default.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +30,11 @@ pub struct NetworkArgs {
     fc_dim: usize,
     #[serde(default = "yes")]
     glob_avg: bool,
+    #[serde(default = "four")]
+    imagenet_stride: usize,
+    #[serde(default)]
+    auxiliary: bool,
+    num_params: Option<Sizes>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +46,18 @@ struct StoredGenotype {
 }
 
 impl NetworkArgs {
+    /// Parameters of the network as it is stored, if that is stored, too.
+    #[must_use]
+    pub const fn sizes(&self) -> Option<Sizes> {
+        self.num_params
+    }
+
+    /// Whether the network has an auxiliary classifier, which is an option of building it.
+    #[must_use]
+    pub const fn auxiliary(&self) -> bool {
+        self.auxiliary
+    }
+
     /// The plan that they mean.
     ///
     /// # Errors
@@ -66,6 +83,10 @@ impl NetworkArgs {
                 (0, true) => StemKind::Pooled,
                 (1, _) => StemKind::Deep,
                 (other, _) => return Err(format!("there is no stem of type {other}")),
+            },
+            photograph_stride: match self.imagenet_stride {
+                0 => return Err("no stem has a stride of 0".to_owned()),
+                stride => stride,
             },
             norm: match self.norm.as_deref() {
                 None => Norm::None,
@@ -115,4 +136,8 @@ const fn two() -> usize {
 
 const fn three() -> usize {
     3
+}
+
+const fn four() -> usize {
+    4
 }

@@ -247,7 +247,35 @@ fn is_acceptable(split: Split, plan: &Plan) -> bool {
     [Options::for_images(10, 32), Options::for_images(10, 224)]
         .iter()
         .all(|options| {
-            let built = plan.build("deepnets", options);
-            built.is_ok_and(|arch| arch.parameter_count() as u64 <= split.ranges().most_parameters)
+            let count = plan.parameter_count(options);
+            count.is_some_and(|count| count as u64 <= split.ranges().most_parameters)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is drawn, taken or not.
+    #[test]
+    fn parameters_are_counted_as_they_are_built() {
+        let (mut counted, mut disconnected) = (0, 0);
+        for split in Split::ALL {
+            let mut stream = stream(1, split.word());
+            for plan in (0..300).filter_map(|_| attempt(split, &mut stream)) {
+                for side in [32, 224] {
+                    let options = Options::for_images(7, side);
+                    let built = plan.build("deepnets", &options);
+                    let built = built.ok().map(|arch| arch.parameter_count());
+                    assert_eq!(plan.parameter_count(&options), built, "{side}: {plan:?}");
+                    counted += usize::from(built.is_some());
+                    disconnected += usize::from(built.is_none());
+                }
+            }
+        }
+        assert!(
+            counted > 1000 && disconnected > 0,
+            "{counted}, {disconnected}"
+        );
+    }
 }

@@ -1,13 +1,18 @@
 //! From a genotype to a network: stem, cells, classifier. Names and shapes of tensors are those of the
 //! published `Network`.
 
+mod auxiliary;
 mod ops;
+mod size;
+mod stack;
+mod stem;
 
-use super::{Cell, Genotype};
-use crate::arch::zoo::blocks::{add_default_conv, add_default_linear};
-use crate::arch::zoo::{Options, Stem};
-use crate::arch::{Arch, ArchError, Builder, Conv2d, NodeId, Op, Pool};
-use ops::Step;
+use super::Genotype;
+use crate::arch::zoo::Options;
+use crate::arch::zoo::blocks::add_default_linear;
+use crate::arch::{Arch, ArchError, Builder, NodeId, Op};
+use ops::{Step, pointwise};
+use stack::Place;
 
 /// How values are normalised behind convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +52,8 @@ pub struct Plan {
     /// Kernel of the stem's first convolution.
     pub stem_kernel: usize,
     pub stem: StemKind,
+    /// Stride of a plain or pooled stem's convolution for photographs.
+    pub photograph_stride: usize,
     pub norm: Norm,
     pub preparation: Preparation,
     /// What widths are multiplied by at reduction cells.
@@ -69,6 +76,7 @@ impl Plan {
             cells: 20,
             stem_kernel: 3,
             stem: StemKind::Plain,
+            photograph_stride: 4,
             norm: Norm::Tracked,
             preparation: Preparation::Pointwise,
             widening: 2,
@@ -87,126 +95,48 @@ impl Plan {
         let mut network = Network {
             b: Builder::new(name, options.input(), options.classes),
             plan: self,
-            attends: self.genotype.attends(),
-            photographs: options.stem == Stem::ImageNet,
         };
-        let mut before = network.stem()?;
-        let mut channels = self.channels;
-        for i in 0..self.cells {
-            let is_reduction = self.is_reduction(i);
-            if is_reduction {
-                channels *= self.widening;
+        let mut outputs = network.stem(options.stem)?;
+        let mut two_thirds_down = (0, None);
+        for place in self.stack(self.stem_channels(options.stem)) {
+            outputs = [outputs[1], network.cell(&place, outputs)?];
+            if place.number == 2 * self.cells / 3 {
+                two_thirds_down = (place.channels(), outputs[1]);
             }
-            let output = network.cell(i, &before, channels)?;
-            before = Before {
-                outputs: [before.outputs[1], output],
-                channels: [before.channels[1], channels * self.cell(i).concat.len()],
-                reduced: is_reduction,
-            };
         }
-        let last = before.outputs[1].ok_or_else(|| ArchError::Disconnected {
+        if options.auxiliary {
+            let (channels, x) = two_thirds_down;
+            network.auxiliary(channels, options, x)?;
+        }
+        let last = outputs[1].ok_or_else(|| ArchError::Disconnected {
             arch: name.to_owned(),
         })?;
         network.classifier(last, options.classes)?;
         Ok(network.b.finish())
-    }
-
-    /// A third and two thirds down, but not the first.
-    const fn is_reduction(&self, cell: usize) -> bool {
-        cell > 0 && (cell == self.cells / 3 || cell == 2 * self.cells / 3)
-    }
-
-    /// What the cell of this number computes.
-    const fn cell(&self, number: usize) -> &Cell {
-        if self.is_reduction(number) {
-            &self.genotype.reduce
-        } else {
-            &self.genotype.normal
-        }
     }
 }
 
 /// A value, unless all that leads to it is missing.
 type Maybe = Option<NodeId>;
 
-/// What a cell reads: the outputs of the two before it.
-struct Before {
-    outputs: [Maybe; 2],
-    channels: [usize; 2],
-    /// Whether the last of them halved the image.
-    reduced: bool,
-}
-
 struct Network<'a> {
     b: Builder,
     plan: &'a Plan,
-    attends: bool,
-    photographs: bool,
 }
 
 impl Network<'_> {
-    fn stem(&mut self) -> Result<Before, ArchError> {
-        let (x, width) = (self.b.input(), self.plan.channels);
-        let stride = |photographs: usize| if self.photographs { photographs } else { 1 };
-        if self.attends {
-            let patch = match self.photographs {
-                true => Conv2d::new(3, width, 16).stride(16),
-                false => Conv2d::new(3, width, 3).stride(3).padding(1),
-            };
-            let x = add_default_conv(&mut self.b, "stem0", patch, x)?;
-            let side = self.b.shape(x).side().unwrap_or_default();
-            let places = self.b.position_map("pos_enc", width, side);
-            let x = self.b.call(places, x)?;
-            return Ok(Before::all(x, x, width, false));
-        }
-        let kernel = self.plan.stem_kernel;
-        if self.plan.stem == StemKind::Deep {
-            let first = Conv2d::new(3, width / 2, kernel);
-            let first = first.padding(kernel / 2).stride(stride(2));
-            let second = Conv2d::new(width / 2, width, 3).padding(1);
-            let second = second.stride(stride(2));
-            let third = Conv2d::new(width, width, 3).padding(1).stride(2);
-            let x = self.conv_norm("stem0", 0, first, x)?;
-            let x = self.b.relu("stem0.2", x)?;
-            let x = self.conv_norm("stem0", 3, second, x)?;
-            // In place, so that the first cell sees it, too.
-            let s0 = self.b.relu("stem1.0", x)?;
-            let s1 = self.conv_norm("stem1", 1, third, s0)?;
-            return Ok(Before::all(s0, s1, width, true));
-        }
-        let is_wide = self.plan.preparation == Preparation::Pointwise && !self.photographs;
-        let width = if is_wide { 3 * width } else { width };
-        let conv = Conv2d::new(3, width, kernel).padding(kernel / 2);
-        let mut x = self.conv_norm("stem", 0, conv.stride(stride(4)), x)?;
-        if self.plan.stem == StemKind::Pooled {
-            let pool = Op::MaxPool(Pool::new(3, 2, 1));
-            x = self.b.apply("stem.2", pool, &[x])?;
-        }
-        Ok(Before::all(x, x, width, false))
-    }
-
-    /// The output of a cell of this width. Modules are made whether or not anything reaches them, as
-    /// in the original.
-    fn cell(&mut self, i: usize, before: &Before, width: usize) -> Result<Maybe, ArchError> {
-        let is_reduction = self.plan.is_reduction(i);
-        let path = format!("cells.{i}");
-        let mut states = self.prepare(&path, before, width)?;
-        let Cell { genes, concat } = self.plan.cell(i);
-        let [mut input, mut output] = [width; 2];
-        if self.plan.preparation == Preparation::None {
-            input = before.channels[1];
-            if self.plan.is_reduction(i + 1) && concat.len() == 1 {
-                output *= self.plan.widening;
-            }
-        }
-        for (step, pair) in genes.chunks_exact(2).enumerate() {
+    /// The output of a cell, which reads those of the two before it. Modules are made whether or not
+    /// anything reaches them, as in the original.
+    fn cell(&mut self, place: &Place, before: [Maybe; 2]) -> Result<Maybe, ArchError> {
+        let path = format!("cells.{}", place.number);
+        let mut states = self.prepare(&path, place, before)?;
+        for (step, pair) in place.cell.genes.chunks_exact(2).enumerate() {
             let mut terms = Vec::new();
             for (j, gene) in pair.iter().enumerate() {
-                let halves = is_reduction && gene.input < 2 && !self.attends;
                 let step = Step {
                     path: format!("{path}._ops.{}", 2 * step + j),
-                    widths: [input, output],
-                    stride: if halves { 2 } else { 1 },
+                    widths: place.ops,
+                    stride: place.stride(*gene),
                 };
                 terms.extend(self.op(gene.op, &step, states[gene.input])?);
             }
@@ -216,30 +146,28 @@ impl Network<'_> {
                 _ => None,
             });
         }
-        self.concat(&path, concat, &states)
+        self.concat(&path, &place.cell.concat, &states)
     }
 
     /// The two inputs of a cell, as it needs them.
     fn prepare(
         &mut self,
         path: &str,
-        before: &Before,
-        width: usize,
+        place: &Place,
+        [s0, s1]: [Maybe; 2],
     ) -> Result<Vec<Maybe>, ArchError> {
-        let halves = before.reduced && !self.attends;
-        let [s0, s1] = before.outputs;
         if self.plan.preparation == Preparation::None {
-            let stride = if halves { 2 } else { 1 };
+            let stride = if place.follows_reduction { 2 } else { 1 };
             return Ok(vec![self.subsample(path, stride, s0)?, s1]);
         }
         let mut prepared = Vec::new();
         for (k, x) in [s0, s1].into_iter().enumerate() {
             let path = format!("{path}.preprocess{k}");
-            let widths = [before.channels[k], width];
-            prepared.push(if k == 0 && halves {
+            let widths = [place.from[k], place.width];
+            prepared.push(if k == 0 && place.follows_reduction {
                 self.factorized_reduce(&path, widths, x)?
             } else {
-                self.chain(&path, 0, &[Conv2d::new(widths[0], width, 1)], width, x)?
+                self.chain(&path, 0, &[pointwise(widths)], x)?
             });
         }
         Ok(prepared)
@@ -283,27 +211,5 @@ impl Network<'_> {
         let path = format!("classifier.{}", 3 * hidden);
         add_default_linear(&mut self.b, &path, classes, x)?;
         Ok(())
-    }
-
-    fn conv_norm(
-        &mut self,
-        path: &str,
-        first: usize,
-        conv: Conv2d,
-        x: NodeId,
-    ) -> Result<NodeId, ArchError> {
-        let x = add_default_conv(&mut self.b, &format!("{path}.{first}"), conv, x)?;
-        let norm = self.norm(&format!("{path}.{}", first + 1), conv.out_channels, Some(x))?;
-        Ok(norm.unwrap_or(x))
-    }
-}
-
-impl Before {
-    const fn all(s0: NodeId, s1: NodeId, channels: usize, reduced: bool) -> Self {
-        Self {
-            outputs: [Some(s0), Some(s1)],
-            channels: [channels; 2],
-            reduced,
-        }
     }
 }

@@ -4,9 +4,9 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{NetworkShape, grouped};
+use super::{NetworkShape, grouped, visits};
 use crate::arch::ArchError;
-use crate::arch::deepnets::{self, Split};
+use crate::arch::deepnets::{self, Split, VisitRule};
 use crate::cli::Common;
 use crate::cli::runs::{print, table};
 use crate::ghn::Graph;
@@ -24,8 +24,19 @@ pub struct SampleArgs {
     /// Seed of the first one; the others follow
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
+    /// The widths of so many visits of GHN training to each, in place of graphs; of the split train
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    visits: Option<u32>,
+    /// By whose rule a visit draws widths: ghn2 (and GHN-1) or ghn3
+    #[arg(long, default_value = "ghn2", value_name = "RULE", requires = "visits", value_parser = rule)]
+    rule: VisitRule,
     #[command(flatten)]
     shape: NetworkShape,
+}
+
+fn rule(word: &str) -> Result<VisitRule, String> {
+    let rule = VisitRule::ALL.into_iter().find(|rule| rule.word() == word);
+    rule.ok_or_else(|| "there are ghn2 and ghn3".to_owned())
 }
 
 fn split(word: &str) -> Result<Split, String> {
@@ -69,6 +80,14 @@ pub fn run(common: &Common, args: &SampleArgs) -> anyhow::Result<()> {
     let options = args.shape.options();
     let last = args.seed.checked_add(u64::from(args.count));
     let last = last.ok_or_else(|| anyhow::anyhow!("seeds end at {}", u64::MAX))?;
+    if let Some(visits) = args.visits {
+        anyhow::ensure!(
+            args.split == Split::Train,
+            "only networks of the split train are visited, not those of {}; leave --split or --visits out",
+            args.split.word()
+        );
+        return visits::run(common, args.seed..last, visits, args.rule, &options);
+    }
     let samples: Result<Vec<Sample>, ArchError> = (args.seed..last)
         .into_par_iter()
         .map(|seed| {

@@ -77,7 +77,7 @@ pub fn run(common: &Common, args: &NetworkArgs, work: Work, each: bool) -> anyho
     let answer = Answer {
         arch: arch.name(),
         batch: args.batch,
-        image: args.network.image(),
+        image: arch.input().side().map_or(0, |s| s[0]),
         threads: rayon::current_num_threads(),
         device: placement.device.to_string(),
         dtype: placement.precision.word(),

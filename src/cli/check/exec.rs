@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::Case;
 use super::fill;
 use super::measure::{Measure, Worst};
-use crate::arch::zoo;
+use crate::arch::{self, onnx, zoo};
+use crate::cli::arch::takes_images;
 use crate::nn::{Images, Network, Placement, Precision, StepOptions};
 
 /// What the reference says about one architecture.
@@ -108,7 +109,7 @@ pub fn cases(path: &Path, placement: Placement) -> anyhow::Result<Vec<Case>> {
     Ok(table
         .iter()
         .map(|(name, reference)| {
-            if !known.contains(&name.as_str()) {
+            if !known.contains(&name.as_str()) && !onnx::is_name(name) {
                 return Case::missing(name, "not in the zoo");
             }
             compare(name, reference, placement)
@@ -120,9 +121,10 @@ pub fn cases(path: &Path, placement: Placement) -> anyhow::Result<Vec<Case>> {
 fn compare(name: &str, reference: &Reference, placement: Placement) -> anyhow::Result<Worst> {
     let options = zoo::Options {
         side: reference.image_size,
-        ..zoo::Options::default()
+        ..arch::usual_options(name)?
     };
-    let arch = zoo::build(name, &options)?;
+    let arch = arch::build(name, &options)?;
+    takes_images(&arch, reference.image_size)?;
     let mut network = Network::on(&arch, placement)?;
     let least = Tolerances::of(placement.precision);
     network.load(&fill::state(&arch))?;

@@ -7,7 +7,7 @@ use super::Case;
 use super::stored::{self, Stored};
 use crate::arch::Arch;
 use crate::ghn::reference::{StoredPrediction, StoredPredictions};
-use crate::ghn::{ClassLayers, Ghn, GhnError, Graph, Parameter, PredictOptions};
+use crate::ghn::{ClassLayers, Ghn, Graph, Parameter, PredictOptions};
 use crate::nn::files::read_state;
 use crate::nn::{StateDict, Tensor};
 
@@ -60,11 +60,7 @@ impl Ghns {
         if !self.open.contains_key(name) {
             let path = self.folder.join(format!("{name}.safetensors"));
             let ghn = if path.is_file() {
-                match Ghn::read(&path) {
-                    Ok(ghn) => Ok(ghn),
-                    Err(GhnError::Ghn3 { .. }) => Err("GHN-3 is not supported yet".to_owned()),
-                    Err(error) => return Err(error.into()),
-                }
+                Ok(Ghn::read(&path)?)
             } else {
                 Err(format!("the folder has no weights of {name}"))
             };

@@ -49,8 +49,8 @@ pub(super) fn graph_beside(file: &Path, tag: &str) -> anyhow::Result<StoredGraph
 
 /// The network that a graph was stored for, if this build has it.
 pub(super) fn network(stored: &StoredGraph) -> anyhow::Result<Option<Arch>> {
-    if stored.arch == tiny::NAME {
-        return Ok(Some(tiny::build()?));
+    if let Some(arch) = tiny::build(&stored.arch)? {
+        return Ok(Some(arch));
     }
     let parameters = stored.parameters();
     let classes = parameters.last().and_then(|p| p.shape.first());
@@ -61,6 +61,10 @@ pub(super) fn network(stored: &StoredGraph) -> anyhow::Result<Option<Arch>> {
     };
     if let Some(args) = &stored.net_args {
         let plan = args.plan().map_err(anyhow::Error::msg)?;
+        let options = zoo::Options {
+            auxiliary: args.auxiliary(),
+            ..options
+        };
         return Ok(Some(plan.build(&stored.arch, &options)?));
     }
     if !zoo::names().any(|n| n == stored.arch) {

@@ -6,10 +6,10 @@ use crate::train::{OptimiserKind, Recipe};
 
 #[derive(Clone, Debug, Args)]
 pub struct FinetuneArgs {
-    /// Architecture, such as resnet18; `hyperscope arch list` shows all
+    /// Architecture, such as resnet18 (`hyperscope arch list` shows all), or an ONNX file
     pub arch: String,
     /// First parameters: rand, ghn, ghn+noise, ghn+orth, ghn+noise+orth, or a file (.safetensors,
-    /// .pt, .pth)
+    /// .pt, .pth, .onnx)
     #[arg(long, value_name = "INIT", default_value = "rand")]
     pub init: String,
     /// GHN that predicts them: default, a file, or a name in the cache folder
@@ -30,7 +30,8 @@ pub struct FinetuneArgs {
     /// Images per step [default: 96 with sgd, 48 with adamw]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub batch: Option<u32>,
-    /// Side of the images that the network sees [default: the data's own, or 32 where it has none]
+    /// Side of the images that the network sees [default: the data's own, or 32 where it has none; an ONNX
+    /// file's own]
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub image: Option<u32>,
     /// Optimiser [default: adamw for ConvNeXt, else sgd]

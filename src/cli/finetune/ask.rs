@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::super::Common;
+use super::super::arch::{own_side, takes_images};
 use super::args::FinetuneArgs;
-use crate::arch::{self, zoo::Options};
+use crate::arch::{self, onnx, zoo::Options};
 use crate::data::{self, DataSet, Protocol};
 use crate::ghn::Ghn;
 use crate::init::post::PUBLISHED_BETA;
@@ -29,15 +30,16 @@ pub fn request(common: &Common, args: &FinetuneArgs, home: &Home) -> anyhow::Res
     let start: Start = args.init.parse().context("reading --init")?;
     let data = data::open(&args.data, &config.data).context("opening the data set")?;
     let recipe = recipe(args);
-    let side = side(args, &recipe, &data);
+    let side = side(args, &recipe, &data)?;
     let arch = arch::build(&args.arch, &Options::for_images(data.classes.len(), side))?;
+    takes_images(&arch, side)?;
     let post = post(args, &start);
     if let Some(post) = &post {
         let first: FirstLayer = post.layer.parse()?;
         first.find(&arch).context("reading --layer")?;
     }
     let request = Request {
-        arch: args.arch.clone(),
+        arch: arch_text(&args.arch)?,
         classes: data.classes.len(),
         side,
         init: init_text(&start, &args.init)?,
@@ -76,11 +78,21 @@ fn recipe(args: &FinetuneArgs) -> Recipe {
     named.unwrap_or_else(|| Recipe::default_for(&args.arch, asked))
 }
 
-fn side(args: &FinetuneArgs, recipe: &Recipe, data: &DataSet) -> usize {
-    args.image
-        .map(|side| side as usize)
-        .or(recipe.side)
-        .unwrap_or_else(|| data.usual_side())
+fn side(args: &FinetuneArgs, recipe: &Recipe, data: &DataSet) -> anyhow::Result<usize> {
+    let asked = args.image.map(|side| side as usize).or(recipe.side);
+    let side = match asked {
+        Some(side) => Some(side),
+        None => own_side(&args.arch)?,
+    };
+    Ok(side.unwrap_or_else(|| data.usual_side()))
+}
+
+/// The architecture as it is written down: a file with its whole path, so that a worker finds it.
+fn arch_text(given: &str) -> anyhow::Result<String> {
+    if !onnx::is_name(given) {
+        return Ok(given.to_owned());
+    }
+    Ok(absolute(Path::new(given))?.display().to_string())
 }
 
 /// `--init` as it is written down: a file with its whole path.

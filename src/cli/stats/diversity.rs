@@ -9,7 +9,7 @@ use super::super::Common;
 use super::super::runs::print;
 use super::super::runs::table::{Align, Table};
 use super::{DiversityArgs, number, percent, read, shape};
-use crate::arch::{self, zoo::Options};
+use crate::arch;
 use crate::nn::StateDict;
 use crate::stats::{self, Diversity, Total};
 
@@ -17,7 +17,7 @@ pub fn run(common: &Common, args: &DiversityArgs) -> anyhow::Result<()> {
     let arch = args.arch.as_deref();
     // A wrong name is found before a large file is read.
     let arch = arch
-        .map(|name| arch::build(name, &Options::default()))
+        .map(|name| arch::build(name, &arch::usual_options(name)?))
         .transpose()?;
     let state = read(&args.file)?;
     let names = match &arch {

@@ -40,16 +40,21 @@ pub struct ShiftArgs {
 /// # Errors
 /// If an architecture, the reference or the GHN cannot be had.
 pub fn run(common: &Common, args: &ShiftArgs) -> anyhow::Result<()> {
-    let options = args.shape.options();
-    let archs: Result<Vec<Arch>, _> = args
-        .archs
-        .iter()
-        .map(|name| arch::build(name, &options))
-        .collect();
-    let archs = archs?;
+    let mut archs: Vec<Arch> = Vec::new();
+    let mut sides = Vec::new();
+    for name in &args.archs {
+        let options = args.shape.options_of(name)?;
+        sides.push(options.side);
+        archs.push(arch::build(name, &options)?);
+    }
+    let side = sides[0];
+    anyhow::ensure!(
+        sides.iter().all(|s| *s == side),
+        "the networks are for images of different sizes; give one with --image"
+    );
     let read;
     let (reference, split) = match Split::from_word(&args.against) {
-        Some(split) => (Reference::carried(options.side), split),
+        Some(split) => (Reference::carried(side), split),
         None => {
             read = open(&args.against)?;
             (&read, Split::Train)

@@ -7,6 +7,9 @@ use super::super::Parameter;
 use super::primitive::Primitive;
 use super::sketch::Sketch;
 
+/// What names of biases end with.
+const BIAS: &str = ".bias";
+
 /// Takes away what no GHN knows, and products, means, sums and concatenations without meaning.
 pub(super) fn first(mut sketch: Sketch, parameters: &[Parameter]) -> Sketch {
     let gated = has_gates(&sketch);
@@ -14,9 +17,9 @@ pub(super) fn first(mut sketch: Sketch, parameters: &[Parameter]) -> Sketch {
     sketch = scan(sketch, &mut inputs, |list, i, _| {
         !list.name(i).contains("Mul") || keeps_product(list, i, gated)
     });
-    let unknown = unknown_names(&sketch, parameters);
+    let unknown = Unknown::of(&sketch, parameters);
     sketch = scan(sketch, &mut inputs, |list, i, _| {
-        !unknown.iter().any(|name| list.name(i).contains(name))
+        !unknown.is_within(list.name(i))
     });
     sketch = scan(sketch, &mut inputs, |list, i, _| {
         !list.name(i).contains("Mean")
@@ -74,14 +77,31 @@ fn scan(
 
 /// Full names of the nodes whose op or module no GHN knows, and of norm biases, which the norm's
 /// node stands for. Matching is by substring, so one of them can take others along.
-fn unknown_names(sketch: &Sketch, parameters: &[Parameter]) -> Vec<String> {
-    let mut names: Vec<String> = (0..sketch.len())
-        .filter(|i| is_unknown(sketch, *i, parameters))
-        .map(|i| sketch.name(i).to_owned())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+struct Unknown {
+    /// Most of them; sorted, as the others.
+    biases: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Unknown {
+    fn of(sketch: &Sketch, parameters: &[Parameter]) -> Self {
+        let mut names: Vec<String> = (0..sketch.len())
+            .filter(|i| is_unknown(sketch, *i, parameters))
+            .map(|i| sketch.name(i).to_owned())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let (biases, others) = names.into_iter().partition(|name| name.ends_with(BIAS));
+        Self { biases, others }
+    }
+
+    /// Whether `name` holds one of them, itself included.
+    fn is_within(&self, name: &str) -> bool {
+        let is_one_of = |names: &[String]| names.binary_search_by(|n| n.as_str().cmp(name)).is_ok();
+        let holds_any = |names: &[String]| names.iter().any(|n| name.contains(n));
+        let holds = |names: &[String]| is_one_of(names) || holds_any(names);
+        holds(&self.others) || name.contains(BIAS) && holds(&self.biases)
+    }
 }
 
 fn is_unknown(sketch: &Sketch, node: usize, parameters: &[Parameter]) -> bool {
@@ -90,7 +110,7 @@ fn is_unknown(sketch: &Sketch, node: usize, parameters: &[Parameter]) -> bool {
     }
     match sketch.parameter(node, parameters) {
         None => true,
-        Some(p) => Primitive::of_parameter(p).is_none() || p.in_norm() && p.name.ends_with(".bias"),
+        Some(p) => Primitive::of_parameter(p).is_none() || p.in_norm() && p.name.ends_with(BIAS),
     }
 }
 

@@ -1,8 +1,7 @@
 //! The graph while it is being rewritten: named records and a set of direct edges.
 
-use std::collections::BTreeSet;
-
 use super::super::Parameter;
+use super::places::Places;
 
 /// What a node stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +18,9 @@ pub(super) struct Record {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sketch {
     pub records: Vec<Record>,
-    /// Indices of the nodes that each node's edges lead to, ascending.
-    pub successors: Vec<BTreeSet<usize>>,
-    pub predecessors: Vec<BTreeSet<usize>>,
+    /// Indices of the nodes that each node's edges lead to.
+    pub successors: Vec<Places>,
+    pub predecessors: Vec<Places>,
 }
 
 impl Sketch {
@@ -36,8 +35,8 @@ impl Sketch {
     /// Appends a node without edges and returns its index.
     pub fn push(&mut self, record: Record) -> usize {
         self.records.push(record);
-        self.successors.push(BTreeSet::new());
-        self.predecessors.push(BTreeSet::new());
+        self.successors.push(Places::default());
+        self.predecessors.push(Places::default());
         self.len() - 1
     }
 
@@ -47,12 +46,12 @@ impl Sketch {
     }
 
     pub fn disconnect(&mut self, from: usize, to: usize) {
-        self.successors[from].remove(&to);
-        self.predecessors[to].remove(&from);
+        self.successors[from].remove(to);
+        self.predecessors[to].remove(from);
     }
 
     pub fn has_edge(&self, from: usize, to: usize) -> bool {
-        self.successors[from].contains(&to)
+        self.successors[from].holds(to)
     }
 
     /// Takes all of a node's edges away and connects its predecessors to its successors.
@@ -60,10 +59,10 @@ impl Sketch {
         let before = std::mem::take(&mut self.predecessors[node]);
         let after = std::mem::take(&mut self.successors[node]);
         for &p in &before {
-            self.successors[p].remove(&node);
+            self.successors[p].remove(node);
         }
         for &s in &after {
-            self.predecessors[s].remove(&node);
+            self.predecessors[s].remove(node);
         }
         for &p in &before {
             for &s in after.iter().filter(|s| **s != p) {
@@ -79,9 +78,7 @@ impl Sketch {
         for (new, &old) in order.iter().enumerate() {
             place[old] = Some(new);
         }
-        let moved = |edges: &BTreeSet<usize>| -> BTreeSet<usize> {
-            edges.iter().filter_map(|e| place[*e]).collect()
-        };
+        let moved = |edges: &Places| -> Places { edges.iter().filter_map(|e| place[*e]).collect() };
         let successors = order.iter().map(|o| moved(&self.successors[*o])).collect();
         let predecessors = order
             .iter()

@@ -16,6 +16,8 @@ pub enum HyperNet {
     GatedGnn,
     /// Every node on its own: the baseline that does not see the graph.
     Mlp,
+    /// Attention between all nodes (GHN-3).
+    Graphormer { layers: usize, heads: usize },
 }
 
 /// How weights are made from node states.
@@ -71,11 +73,23 @@ impl Config {
         }
     }
 
+    /// GHN-3 as released for ImageNet: `hid` is also the largest block's number of channels.
+    #[must_use]
+    pub const fn ghn3_imagenet(hid: usize, layers: usize, heads: usize) -> Self {
+        Self {
+            hid,
+            max_shape: [hid, hid, 16, 16],
+            hypernet: HyperNet::Graphormer { layers, heads },
+            ..Self::ghn2_imagenet()
+        }
+    }
+
     /// The literature's name for such a GHN.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match (self.hypernet, self.ve) {
             (HyperNet::Mlp, _) => "MLP",
+            (HyperNet::Graphormer { .. }, _) => "GHN-3",
             (HyperNet::GatedGnn, true) => "GHN-2",
             (HyperNet::GatedGnn, false) => "GHN-1",
         }
@@ -84,23 +98,10 @@ impl Config {
     /// The config of a checkpoint: what `given` says, completed from the tensors.
     ///
     /// # Errors
-    /// [`GhnError::Ghn3`] for a Graphormer, [`GhnError::NotGhn`] for tensors of something else,
-    /// [`GhnError::Config`] for numbers that no GHN can have.
+    /// [`GhnError::NotGhn`] for tensors of something else, [`GhnError::Config`] for numbers that no GHN can
+    /// have.
     pub fn of(origin: &str, state: &StateDict, given: Option<&Value>) -> Result<Self, GhnError> {
         let given = given.map(|v| v.get("config").unwrap_or(v));
-        let is_ghn3 = state.iter().any(|(name, _)| {
-            name.contains(".attn.")
-                || name.contains("centrality_embed")
-                || name.contains(".ff.net.")
-        });
-        let says_ghn3 = given
-            .and_then(|g| g.get("is_ghn2"))
-            .and_then(Value::as_bool);
-        if is_ghn3 || says_ghn3 == Some(false) {
-            return Err(GhnError::Ghn3 {
-                origin: origin.to_owned(),
-            });
-        }
         let mut config = Self::inferred(origin, state)?;
         if let Some(given) = given {
             Fields { origin, given }.overwrite(&mut config)?;
@@ -127,17 +128,22 @@ impl Config {
         let conv = state.get("decoder.conv.2.weight");
         let channels = conv.map_or(2 * hid, |t| at(&t.shape, 0).isqrt());
         let classes = state.get("bias_class.1.weight");
-        let mlp = state.get("gnn.fc.0.weight").is_some();
-        let ve = mlp || state.get("gnn.mlp_ve.fc.0.weight").is_some();
+        let layers = (0..).take_while(|i| state.get(&format!("gnn.{i}.ln1.weight")).is_some());
+        let hypernet = match layers.count() {
+            0 if state.get("gnn.fc.0.weight").is_some() => HyperNet::Mlp,
+            0 => HyperNet::GatedGnn,
+            layers => HyperNet::Graphormer {
+                layers,
+                heads: heads(hid),
+            },
+        };
+        let is_gated = hypernet == HyperNet::GatedGnn;
+        let ve = !is_gated || state.get("gnn.mlp_ve.fc.0.weight").is_some();
         Ok(Self {
             hid,
             max_shape: [channels, channels, side, side],
             num_classes: classes.map_or(10, |t| at(&t.shape, 0)),
-            hypernet: if mlp {
-                HyperNet::Mlp
-            } else {
-                HyperNet::GatedGnn
-            },
+            hypernet,
             decoder: if conv.is_some() {
                 Decoder::Conv
             } else {
@@ -163,6 +169,16 @@ impl Config {
                 self.hid
             );
             return refuse("hid", reason);
+        }
+        if let HyperNet::Graphormer { layers, heads } = self.hypernet {
+            if !(1..=MOST_LAYERS).contains(&layers) {
+                let reason = format!("must lie between 1 and {MOST_LAYERS}, not {layers}");
+                return refuse("layers", reason);
+            }
+            if heads == 0 || !self.hid.is_multiple_of(heads) {
+                let reason = format!("must divide the width {}, unlike {heads}", self.hid);
+                return refuse("heads", reason);
+            }
         }
         let [out, input, h, w] = self.max_shape;
         let fits = |n: usize, most: usize| (1..=most).contains(&n);
@@ -192,11 +208,21 @@ impl fmt::Display for Config {
         let Self {
             hid, num_classes, ..
         } = self;
-        write!(f, "{}, {hid} wide, {num_classes} classes", self.kind())
+        write!(f, "{}, {hid} wide, ", self.kind())?;
+        if let HyperNet::Graphormer { layers, .. } = self.hypernet {
+            write!(f, "{layers} layers, ")?;
+        }
+        write!(f, "{num_classes} classes")
     }
 }
 
+/// Heads of a Graphormer of this width, where nothing else tells: as the released ones have them.
+const fn heads(hid: usize) -> usize {
+    if hid > 64 { 16 } else { 8 }
+}
+
 /// Beyond these a config is damaged rather than ambitious.
+const MOST_LAYERS: usize = 1024;
 const MOST_HIDDEN: usize = 4096;
 const MOST_CHANNELS: usize = 4096;
 const MOST_CLASSES: usize = 1_000_000;
@@ -215,7 +241,10 @@ impl Fields<'_> {
         self.flag("weight_norm", &mut config.weight_norm)?;
         self.flag("ve", &mut config.ve)?;
         self.flag("layernorm", &mut config.layernorm)?;
-        if let Some(word) = self.word("hypernet")? {
+        if let HyperNet::Graphormer { layers, heads } = &mut config.hypernet {
+            self.number("layers", layers)?;
+            self.number("heads", heads)?;
+        } else if let Some(word) = self.word("hypernet")? {
             config.hypernet = match word {
                 "gatedgnn" => HyperNet::GatedGnn,
                 "mlp" => HyperNet::Mlp,

@@ -4,7 +4,7 @@
 //! `M` the largest block, `K` the GHN's classes.
 
 use super::super::GhnError;
-use super::config::{Config, Decoder};
+use super::config::{Config, Decoder, HyperNet};
 use super::dense::{Dense, relu};
 use super::plan::BlockShape;
 use super::tile::resized;
@@ -74,15 +74,15 @@ impl WeightDecoder {
                 widen,
                 block,
             } => {
-                let corner = self.corner(planes, kernel);
+                let part = self.part(planes, kernel);
                 let rows = self.rows(shape.outputs, shape.inputs);
-                positionwise(states, &corner, widen, &block.rows(rows))?
+                positionwise(states, &part, widen, &block.rows(rows))?
             }
             Layers::Mlp { hidden, block } => {
                 let mut x = hidden.apply(states)?;
                 relu(&mut x);
                 let positions = h * w;
-                let rows = corner_positions(kernel, w).flat_map(|p| {
+                let rows = self.positions(kernel).flat_map(|p| {
                     let rows = self.rows(shape.outputs, shape.inputs);
                     rows.map(move |r| r * positions + p)
                 });
@@ -133,20 +133,32 @@ impl WeightDecoder {
         (0..outputs).flat_map(move |o| (0..inputs).map(move |i| o * width + i))
     }
 
-    /// The first layer reduced to the top left `kernel` of its plane; outputs are `[P, 4 C]`.
-    fn corner(&self, planes: &Dense, kernel: [usize; 2]) -> Dense {
+    /// Places of a kernel in the largest block's plane, row by row: the top left corner, or the middle in
+    /// GHN-3.
+    fn positions(&self, kernel: [usize; 2]) -> impl Iterator<Item = usize> + use<> {
+        let [_, _, h, w] = self.config.max_shape;
+        let is_middle = matches!(self.config.hypernet, HyperNet::Graphormer { .. });
+        let start = |side: usize, kernel: usize| {
+            if is_middle {
+                (side / 2).saturating_sub(kernel / 2)
+            } else {
+                0
+            }
+        };
+        let [top, left] = [start(h, kernel[0]), start(w, kernel[1])];
+        let [height, width] = kernel;
+        (top..top + height).flat_map(move |y| (left..left + width).map(move |x| y * w + x))
+    }
+
+    /// The first layer reduced to the positions of a kernel; outputs are `[P, 4 C]`.
+    fn part(&self, planes: &Dense, kernel: [usize; 2]) -> Dense {
         let [_, _, h, w] = self.config.max_shape;
         let channels = planes.outputs / (h * w);
         planes.rows(
-            corner_positions(kernel, w)
+            self.positions(kernel)
                 .flat_map(|p| (0..channels).map(move |channel| channel * h * w + p)),
         )
     }
-}
-
-/// Positions of the top left corner of a plane, row by row.
-fn corner_positions(kernel: [usize; 2], width: usize) -> impl Iterator<Item = usize> {
-    (0..kernel[0]).flat_map(move |y| (0..kernel[1]).map(move |x| y * width + x))
 }
 
 /// The conv decoder's three layers; the last two work at each position alone.

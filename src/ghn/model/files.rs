@@ -1,7 +1,7 @@
 //! Checkpoint files of GHNs, and where they are looked for.
 
 use std::fs::File;
-use std::io;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
@@ -159,13 +159,19 @@ fn read_error(path: &Path, error: &dyn std::fmt::Display) -> GhnError {
     }
 }
 
+const HASHED_AT_ONCE_BYTES: usize = 1 << 20;
+
 /// SHA-256 of a file's content.
 pub(super) fn digest(path: &Path) -> Result<String, GhnError> {
     let mut hash = Sha256::new();
-    File::open(path)
-        .and_then(|mut file| io::copy(&mut file, &mut hash))
-        .map_err(|e| read_error(path, &e))?;
-    Ok(hex(&hash.finalize()))
+    let mut file = File::open(path).map_err(|e| read_error(path, &e))?;
+    let mut piece = vec![0; HASHED_AT_ONCE_BYTES];
+    loop {
+        match file.read(&mut piece).map_err(|e| read_error(path, &e))? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&piece[..n]),
+        }
+    }
 }
 
 /// Bytes as hexadecimal digits.

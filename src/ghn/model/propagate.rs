@@ -1,4 +1,4 @@
-//! From node features to node states: a gated GNN along the graph, or an MLP without it.
+//! From node features to node states: a gated GNN or a Graphormer along the graph, or an MLP without it.
 //!
 //! Letters: `N` nodes, `C` width of a state.
 
@@ -6,6 +6,7 @@ use super::super::GhnError;
 use super::super::graph::Distances;
 use super::config::{Config, HyperNet};
 use super::dense::{Columns, Dense, LayerNorm, relu};
+use super::graphormer::Graphormer;
 use super::weights::Weights;
 
 /// The part of a GHN between features and decoders.
@@ -19,6 +20,7 @@ pub(super) struct Propagation {
 enum Hyper {
     Mlp([Dense; 2]),
     GatedGnn(Box<GatedGnn>),
+    Graphormer(Box<Graphormer>),
 }
 
 /// Node states before and after the last normalisation, both `[N, C]`.
@@ -38,6 +40,9 @@ impl Propagation {
                 weights.dense("gnn.fc.2", c, c)?,
             ]),
             HyperNet::GatedGnn => Hyper::GatedGnn(Box::new(GatedGnn::new(config, weights)?)),
+            HyperNet::Graphormer { layers, heads } => {
+                Hyper::Graphormer(Box::new(Graphormer::new(c, layers, heads, weights)?))
+            }
         };
         let norm = config.layernorm.then(|| weights.layer_norm("ln", c));
         Ok(Self {
@@ -61,6 +66,7 @@ impl Propagation {
                 x
             }
             Hyper::GatedGnn(gnn) => gnn.run(features, distances),
+            Hyper::Graphormer(graphormer) => graphormer.run(features, distances)?,
         };
         let mut normalised = raw.clone();
         if let Some(norm) = &self.norm {

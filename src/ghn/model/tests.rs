@@ -59,14 +59,13 @@ fn published_configs_have_the_published_number_of_parameters() {
 }
 
 #[test]
-fn graphormers_are_recognised_and_refused() {
-    let mut tensors = tiny();
-    tensors.insert("gnn.0.attn.to_qkv.weight", Tensor::new(vec![1], vec![0.0]));
-    let message = read(&tensors).unwrap_err();
-    assert!(message.contains("GHN-3") && message.contains("some.safetensors"));
-    let given = json!({"config": {"hid": 16, "is_ghn2": false}});
-    let refused = Config::of("file", &tiny(), Some(&given));
-    assert!(matches!(refused, Err(GhnError::Ghn3 { .. })));
+fn released_graphormers_have_the_published_number_of_parameters() {
+    for (hid, layers, heads, count) in [(64, 3, 8, 6_906_632), (128, 5, 16, 35_810_368)] {
+        let config = Config::ghn3_imagenet(hid, layers, heads);
+        let ghn = Ghn::untrained(&config, 1).unwrap();
+        assert_eq!(ghn.parameter_count(), count);
+        assert_eq!(ghn.kind(), "GHN-3");
+    }
 }
 
 #[test]

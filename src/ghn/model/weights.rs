@@ -57,6 +57,30 @@ impl<'a> Weights<'a> {
         self.layer(&weight, &bias, [outputs, inputs], bound)
     }
 
+    /// `nn.Linear` without a bias.
+    pub fn dense_without_bias(
+        &self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Dense, GhnError> {
+        let bound = 1.0 / (inputs as f32).sqrt();
+        Ok(Dense {
+            inputs,
+            outputs,
+            weight: self.uniform(&format!("{name}.weight"), &[outputs, inputs], bound)?,
+            bias: vec![0.0; outputs],
+        })
+    }
+
+    /// Whether a checkpoint has a tensor of this name.
+    pub fn has(&self, name: &str) -> bool {
+        match self.source {
+            Source::Stored { state, .. } => state.get(name).is_some(),
+            Source::Random { .. } => false,
+        }
+    }
+
     /// One of the two stacked layers of `nn.GRUCell`, `[3 C, C]`; its bound is that of the state.
     pub fn gru(&self, name: &str, side: &str, width: usize) -> Result<Dense, GhnError> {
         let bound = 1.0 / (width as f32).sqrt();

@@ -1,5 +1,7 @@
 //! Element types of files, and their bytes as numbers.
 
+use std::io::{self, Write};
+
 use crate::nn::Values;
 
 /// The type of a tensor's elements in a file; bytes are little-endian.
@@ -101,6 +103,23 @@ fn half(bits: u16) -> f32 {
         e => (e + 127 - 15) << 23 | mantissa << 13,
     };
     f32::from_bits(sign | size)
+}
+
+/// Writes numbers as files have them, little-endian.
+pub(super) fn write_floats(values: &[f32], out: &mut dyn Write) -> io::Result<()> {
+    for chunk in values.chunks(1 << 16) {
+        let bytes: Vec<u8> = chunk.iter().flat_map(|v| v.to_le_bytes()).collect();
+        out.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+/// The same for whole numbers.
+pub(super) fn write_whole(values: &[i64], out: &mut dyn Write) -> io::Result<()> {
+    for value in values {
+        out.write_all(&value.to_le_bytes())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

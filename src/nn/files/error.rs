@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::arch::onnx::OnnxError;
 use crate::nn::pickle::PickleError;
 use crate::text::Shown;
 
@@ -49,6 +50,8 @@ pub enum Problem {
     Damaged(String),
     #[error("{0}")]
     Pickle(#[from] PickleError),
+    #[error("{0}")]
+    Onnx(#[from] OnnxError),
     #[error("tensor \"{}\" has the element type {}, which is not supported; store it as F32, F16, BF16, F64 or I64", Shown::new(.tensor), Shown::new(.element))]
     ElementType { tensor: String, element: String },
     #[error("\"{}\" is no tensor but an instance of {}, which is never made here; save a plain state dict", Shown::new(.name), Shown::new(.class))]

@@ -14,7 +14,33 @@ pub(super) enum Kind {
     LegacyTorch,
     /// One pickle with the tensors inside, as joblib writes it.
     Pickle,
+    /// The same, compressed.
+    Compressed(Compression),
+    /// A whole network.
+    Onnx,
 }
+
+/// What joblib compresses with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    Zlib,
+    Gzip,
+    Bzip2,
+    Xz,
+    Lzma,
+}
+
+/// How compressed files begin.
+const COMPRESSED: &[(&[u8], Compression)] = &[
+    (b"\x1f\x8b", Compression::Gzip),
+    (b"BZh", Compression::Bzip2),
+    (b"\xfd7zXZ\0", Compression::Xz),
+    (b"\x5d\0\0", Compression::Lzma),
+    (b"\x78\x01", Compression::Zlib),
+    (b"\x78\x5e", Compression::Zlib),
+    (b"\x78\x9c", Compression::Zlib),
+    (b"\x78\xda", Compression::Zlib),
+];
 
 /// How much of the beginning is looked at.
 const LOOKED_AT: u64 = 512;
@@ -33,15 +59,7 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
         "a Git LFS pointer",
         "run `git lfs pull` where it came from",
     ),
-    (b"\x1f\x8b", "a gzip archive", UNPACK),
-    (b"BZh", "a bzip2 archive", UNPACK),
-    (b"\xfd7zXZ\0", "an xz archive", UNPACK),
     (b"\x28\xb5\x2f\xfd", "a zstandard archive", UNPACK),
-    (b"\x5d\0\0", "an lzma archive", UNPACK),
-    (b"\x78\x01", "a zlib-compressed dump", UNPACK),
-    (b"\x78\x5e", "a zlib-compressed dump", UNPACK),
-    (b"\x78\x9c", "a zlib-compressed dump", UNPACK),
-    (b"\x78\xda", "a zlib-compressed dump", UNPACK),
     (b"GGUF", "a GGUF file", CONVERT),
     (b"\x89HDF\r\n", "an HDF5 file", CONVERT),
     (b"\x93NUMPY", "a NumPy array", CONVERT),
@@ -79,11 +97,23 @@ impl Kind {
         if is_safetensors(head, length) {
             return Ok(Self::Safetensors);
         }
-        if head[0] == 0x80 && head.get(1).is_some_and(|p| (2..=5).contains(p)) {
+        if is_pickle(head) {
             return Ok(Self::Pickle);
         }
-        Err(foreign(head, length))
+        if is_onnx(head) {
+            return Ok(Self::Onnx);
+        }
+        let compressed = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic));
+        match compressed {
+            Some((_, compression)) => Ok(Self::Compressed(*compression)),
+            None => Err(foreign(head, length)),
+        }
     }
+}
+
+/// Whether it begins like a pickle of protocol 2 or later.
+pub(super) fn is_pickle(head: &[u8]) -> bool {
+    head.starts_with(&[0x80]) && head.get(1).is_some_and(|p| (2..=5).contains(p))
 }
 
 /// Eight bytes of header length, then a JSON object.
@@ -94,6 +124,18 @@ fn is_safetensors(head: &[u8], length: u64) -> bool {
     let size = u64::from_le_bytes(*size);
     // A header that is longer than the file is still a header if it looks like one: cut short.
     rest.first() == Some(&b'{') && (size < length || rest.get(1) == Some(&b'"'))
+}
+
+/// A small version number, then one of the fields that follow it in an ONNX model.
+fn is_onnx(head: &[u8]) -> bool {
+    const VERSION: u8 = 1 << 3;
+    let field = |number: u8, wire: u8| number << 3 | wire;
+    match head {
+        [VERSION, 1..=32, next, ..] => {
+            (2..=14).any(|n| *next == field(n, 2)) || *next == field(5, 0)
+        }
+        _ => false,
+    }
 }
 
 fn foreign(head: &[u8], length: u64) -> Problem {
@@ -124,7 +166,7 @@ fn foreign(head: &[u8], length: u64) -> Problem {
     }
     Problem::Foreign {
         what: "a file of an unknown kind",
-        advice: "files of safetensors and torch.save can be read",
+        advice: "files of safetensors, torch.save and ONNX can be read",
     }
 }
 
@@ -155,6 +197,7 @@ mod tests {
         assert_eq!(said(b"PK\x03\x04...."), "Zip");
         assert_eq!(said(LEGACY_MAGIC), "LegacyTorch");
         assert_eq!(said(b"\x80\x04\x95abc"), "Pickle");
+        assert_eq!(said(b"\x08\x07\x12\x07pytorch"), "Onnx");
         assert_eq!(said(b"\x02\0\0\0\0\0\0\0{}"), "Safetensors");
         // A header of 0x8b1f bytes begins like gzip.
         assert_eq!(said(b"\x1f\x8b\0\0\0\0\0\0{\"a\":"), "Safetensors");

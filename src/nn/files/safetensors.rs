@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value as Json, json};
 
-use super::element::Element;
+use super::element::{Element, write_floats, write_whole};
 use super::{FileError, Loaded, Problem, write_aside};
 use crate::nn::{StateDict, Tensor, Values};
 
@@ -204,22 +204,12 @@ pub fn write_safetensors(
         out.write_all(&header)?;
         for values in order {
             match values {
-                Values::F32(v) => v
-                    .chunks(1 << 16)
-                    .try_for_each(|chunk| out.write_all(&little_endian(chunk)))?,
-                Values::I64(v) => {
-                    for value in v {
-                        out.write_all(&value.to_le_bytes())?;
-                    }
-                }
+                Values::F32(v) => write_floats(v, out)?,
+                Values::I64(v) => write_whole(v, out)?,
             }
         }
         Ok(())
     })
-}
-
-fn little_endian(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 /// The header's bytes, and the values in the order in which they follow it: the widest elements

@@ -135,6 +135,53 @@ fn plain_pickles_with_tensors_inside_give_the_same_tensors() {
 }
 
 #[test]
+fn compressed_dumps_give_the_same_tensors() {
+    for name in ["zlib3", "gzip3", "bz2_3", "xz3", "lzma3"] {
+        assert_as_expected(&read_state(fixture(&format!("{name}.joblib"))).unwrap());
+    }
+}
+
+#[test]
+fn damaged_compressed_dumps_are_refused() {
+    for name in ["zlib3", "gzip3", "bz2_3", "xz3", "lzma3"] {
+        let whole = fs::read(fixture(&format!("{name}.joblib"))).unwrap();
+        for end in [3, 14, whole.len() / 2, whole.len() - 40] {
+            refusal(&whole[..end]);
+        }
+        for at in (0..whole.len()).step_by(97) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x55;
+            // Not every format checks every byte.
+            drop(read_bytes(&flipped));
+        }
+    }
+}
+
+fn gzip(content: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    for part in content {
+        packer.write_all(&part).unwrap();
+    }
+    packer.finish().unwrap()
+}
+
+#[test]
+fn archives_of_something_else_are_called_by_their_name() {
+    let message = refusal(&gzip(std::iter::once(b"a tar, perhaps".to_vec())));
+    assert!(message.contains("a gzip archive") && message.contains("unpack"));
+    assert!(refusal(&gzip(std::iter::empty())).contains("a gzip archive"));
+}
+
+/// A megabyte that says it is a pickle with a gigabyte of bytes.
+#[test]
+fn a_bomb_is_refused_before_it_fills_the_memory() {
+    let header = b"\x80\x04\x8e\0\0\0\x40\0\0\0\0".to_vec();
+    let zeros = std::iter::repeat_n(vec![0; 1 << 20], 256);
+    let bomb = gzip(std::iter::once(header).chain(zeros));
+    assert!(refusal(&bomb).contains("far more memory"));
+}
+
+#[test]
 fn names_lose_what_wrappers_put_in_front() {
     let pickle = named_tensor("module.w", "FloatStorage", 1, 0, &[1], &[1]);
     let loaded = read_bytes(&save_one(&pickle, &1_f32.to_le_bytes())).unwrap();

@@ -33,6 +33,12 @@ pub fn forward(activation: Activation, x: &[f32], y: &mut [f32]) {
         });
 }
 
+/// `x = f(x)`.
+pub fn in_place(activation: Activation, x: &mut [f32]) {
+    x.par_chunks_mut(CHUNK)
+        .for_each(|x| forward_chunk(activation, x));
+}
+
 /// Takes a gradient through a clamp: zero wherever its output `y` is not inside the bounds.
 pub fn mask(bounds: [f32; 2], y: &[f32], gradient: &mut [f32]) {
     gradient

@@ -61,6 +61,27 @@ const SHORTEST: f32 = 1e-12;
 /// Most parts that sequences are cut into going backward, each with sums of its own.
 const PARTS: usize = 32;
 
+/// Attention of one sequence whose scores are products over the root of a head's `width`, plus a bias:
+/// from `qkv [N, 3 C]` and `bias [H, N, N]` (query, then key) to `[N, C]`.
+#[must_use]
+pub fn biased(qkv: &[f32], heads: usize, width: usize, bias: &[f32]) -> Vec<f32> {
+    let channels = heads * width;
+    let attention = Attention {
+        tokens: qkv.len() / (3 * channels),
+        heads,
+        width,
+        likeness: Likeness::Product,
+    };
+    let scores = Scores {
+        factors: &vec![1.0 / (width as f32).sqrt(); heads],
+        bias,
+        regions: &[],
+    };
+    let mut out = vec![0.0; qkv.len() / 3];
+    attention.forward(qkv, &scores, &mut out);
+    out
+}
+
 impl Attention {
     const fn channels(&self) -> usize {
         self.heads * self.width

@@ -7,10 +7,11 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::{Population, Profile, ShiftError, file};
-use crate::arch::deepnets::{self, Split};
+use crate::arch::deepnets::{self, Sizes, Split, Visit, VisitRule};
 use crate::arch::zoo::{Options, Stem};
 use crate::arch::{Arch, ArchError};
 use crate::ghn::{Config, Graph};
+use crate::random::stream;
 
 /// Sides of the images that DeepNets-1M's networks are made for: CIFAR's and ImageNet's.
 pub const SIDES: [usize; 2] = [32, 224];
@@ -88,8 +89,7 @@ impl Reference {
             let profiles: Result<Vec<Profile>, ArchError> = (0..size(split) as u64)
                 .into_par_iter()
                 .map(|seed| {
-                    let arch = network(split, seed, side)?;
-                    let profile = Profile::of(&arch, &Graph::of(&arch));
+                    let profile = profile(split, seed, side)?;
                     made();
                     Ok(profile)
                 })
@@ -140,14 +140,34 @@ pub const fn size_of(split: Split) -> usize {
     }
 }
 
-/// A network of a population, as a GHN meets it.
+/// What is looked at in a network of a population. Those of the training split have the layers of one visit
+/// of GHN-2's training, which draws the widths anew each time; all other numbers are of the network as it is
+/// stored.
+pub(super) fn profile(split: Split, seed: u64, side: usize) -> Result<Profile, ArchError> {
+    let options = options(side);
+    let name = deepnets::name_of(split, seed);
+    let plan = deepnets::plan(&name, &options)?;
+    let arch = plan.build(&name, &options)?;
+    let mut profile = Profile::of(&arch, &Graph::of(&arch));
+    if let (Split::Train, Some(sizes)) = (split, Sizes::of(&plan)) {
+        let mut stream = stream(seed, "shift/visit");
+        let visit = Visit::draw(&plan, sizes, VisitRule::Ghn2, options.stem, &mut stream);
+        profile.count_layers(&plan.on(visit).build(&name, &options)?);
+    }
+    Ok(profile)
+}
+
+/// A network of a population.
 pub(super) fn network(split: Split, seed: u64, side: usize) -> Result<Arch, ArchError> {
+    deepnets::build(&deepnets::name_of(split, seed), &options(side))
+}
+
+fn options(side: usize) -> Options {
     let classes = match stem(side) {
         Stem::Cifar => 10,
         Stem::ImageNet => 1000,
     };
-    let options = Options::for_images(classes, side);
-    deepnets::build(&deepnets::name_of(split, seed), &options)
+    Options::for_images(classes, side)
 }
 
 /// Which of the two kinds of images such images are.

@@ -4,7 +4,7 @@ use super::*;
 use crate::arch::deepnets::{self, Split};
 use crate::arch::zoo::{self, Options};
 use crate::arch::{self, Arch};
-use crate::ghn::{Config, Ghn, Graph};
+use crate::ghn::{Config, Ghn};
 
 fn report(arch: &Arch) -> Report {
     let reference = Reference::carried(224);
@@ -40,8 +40,7 @@ fn the_carried_references_are_of_this_generator() {
             let population = reference.population(split).unwrap();
             assert_eq!(population.len(), size_of(split));
             for seed in [0, 1, size_of(split) as u64 - 1] {
-                let arch = reference::network(split, seed, side).unwrap();
-                let profile = Profile::of(&arch, &Graph::of(&arch));
+                let profile = reference::profile(split, seed, side).unwrap();
                 for measure in Measure::ALL {
                     let stored = population.values(measure).nth(seed as usize).unwrap();
                     let got = profile.measures.of(measure);

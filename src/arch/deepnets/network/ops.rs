@@ -20,7 +20,7 @@ pub(super) struct Step {
 
 impl Network<'_> {
     pub(super) fn op(&mut self, op: Primitive, step: &Step, x: Maybe) -> Result<Maybe, ArchError> {
-        let [input, output] = step.widths;
+        let input = step.widths[0];
         let path = &step.path;
         match op {
             Primitive::None => Ok(None),
@@ -32,38 +32,18 @@ impl Network<'_> {
             ),
             Primitive::Skip if step.stride == 1 => Ok(x),
             Primitive::Skip => self.factorized_reduce(path, step.widths, x),
-            Primitive::Conv(k) => {
-                let conv = Conv2d::new(input, output, k).padding(k / 2);
-                self.chain(path, 0, &[conv.stride(step.stride)], output, x)
-            }
-            Primitive::Cross => {
-                let wide = Conv2d {
-                    kernel: [1, 7],
-                    stride: [1, step.stride],
-                    padding: [0, 3],
-                    ..Conv2d::new(input, output, 7)
-                };
-                let tall = Conv2d {
-                    kernel: [7, 1],
-                    stride: [step.stride, 1],
-                    padding: [3, 0],
-                    ..Conv2d::new(output, output, 7)
-                };
-                self.chain(path, 0, &[wide, tall], output, x)
-            }
-            Primitive::Dilated(k) => {
-                let depthwise = Conv2d {
-                    dilation: [2; 2],
-                    ..depthwise(input, k).stride(step.stride).padding(k - 1)
-                };
-                let convs = [depthwise, Conv2d::new(input, output, 1)];
-                self.chain(path, 0, &convs, output, x)
-            }
-            Primitive::Separable(k) => {
-                let first = depthwise(input, k).stride(step.stride).padding(k / 2);
-                let second = depthwise(input, k).padding(k / 2);
-                let x = self.chain(path, 0, &[first, Conv2d::new(input, input, 1)], input, x)?;
-                self.chain(path, 4, &[second, Conv2d::new(input, output, 1)], output, x)
+            Primitive::Separable(_)
+            | Primitive::Dilated(_)
+            | Primitive::Cross
+            | Primitive::Conv(_) => {
+                let mut x = x;
+                let mut first = 0;
+                for convs in convolutions(op, step.widths, step.stride) {
+                    x = self.chain(path, first, &convs, x)?;
+                    // Past a ReLU and a norm, too.
+                    first += convs.len() + 2;
+                }
+                Ok(x)
             }
             Primitive::Attention => self.attention(path, input, step.stride, x),
             Primitive::Gate => self.gate(path, input, step.stride, x),
@@ -76,17 +56,15 @@ impl Network<'_> {
         path: &str,
         first: usize,
         convs: &[Conv2d],
-        width: usize,
         x: Maybe,
     ) -> Result<Maybe, ArchError> {
         let relu = Op::Activation(Activation::Relu);
         let mut x = self.function(&format!("{path}.op.{first}"), relu, x)?;
         for (i, conv) in convs.iter().enumerate() {
-            let path = format!("{path}.op.{}", first + 1 + i);
-            let conv = self.b.conv(&path, *conv, draw(conv));
-            x = self.module(conv, x)?;
+            x = self.conv(&format!("{path}.op.{}", first + 1 + i), *conv, x)?;
         }
         let path = format!("{path}.op.{}", first + 1 + convs.len());
+        let width = convs.last().map_or(0, |conv| conv.out_channels);
         self.norm(&path, width, x)
     }
 
@@ -94,12 +72,12 @@ impl Network<'_> {
     pub(super) fn factorized_reduce(
         &mut self,
         path: &str,
-        [input, output]: [usize; 2],
+        widths: [usize; 2],
         x: Maybe,
     ) -> Result<Maybe, ArchError> {
         let x = self.function(path, Op::Activation(Activation::Relu), x)?;
         let shifted = self.function(path, Op::Pixels { start: 1, step: 1 }, x)?;
-        let conv = Conv2d::new(input, output / 2, 1).stride(2);
+        let conv = halving(widths);
         let first = self.b.conv(&format!("{path}.conv_1"), conv, draw(&conv));
         let second = self.b.conv(&format!("{path}.conv_2"), conv, draw(&conv));
         let (first, second) = (self.module(first, x)?, self.module(second, shifted)?);
@@ -107,7 +85,7 @@ impl Network<'_> {
             (Some(a), Some(b)) => Some(self.b.apply(path, Op::Concat, &[a, b])?),
             _ => None,
         };
-        self.norm(&format!("{path}.bn"), output, both)
+        self.norm(&format!("{path}.bn"), widths[1], both)
     }
 
     /// A transformer's layer over all pixels.
@@ -201,7 +179,12 @@ impl Network<'_> {
         self.module(norm, x)
     }
 
-    fn linear(
+    pub(super) fn conv(&mut self, path: &str, conv: Conv2d, x: Maybe) -> Result<Maybe, ArchError> {
+        let module = self.b.conv(path, conv, draw(&conv));
+        self.module(module, x)
+    }
+
+    pub(super) fn linear(
         &mut self,
         path: &str,
         [in_features, out_features]: [usize; 2],
@@ -229,9 +212,62 @@ impl Network<'_> {
         x.map(|x| self.b.call(module, x)).transpose()
     }
 
-    fn function(&mut self, path: &str, op: Op, x: Maybe) -> Result<Maybe, ArchError> {
+    pub(super) fn function(&mut self, path: &str, op: Op, x: Maybe) -> Result<Maybe, ArchError> {
         x.map(|x| self.b.apply(path, op, &[x])).transpose()
     }
+}
+
+/// The convolutions of an op of theirs: those that stand between a ReLU and a norm together.
+pub(super) fn convolutions(
+    op: Primitive,
+    [input, output]: [usize; 2],
+    stride: usize,
+) -> Vec<Vec<Conv2d>> {
+    match op {
+        Primitive::Conv(k) => {
+            let conv = Conv2d::new(input, output, k).padding(k / 2);
+            vec![vec![conv.stride(stride)]]
+        }
+        Primitive::Cross => {
+            let wide = Conv2d {
+                kernel: [1, 7],
+                stride: [1, stride],
+                padding: [0, 3],
+                ..Conv2d::new(input, output, 7)
+            };
+            let tall = Conv2d {
+                kernel: [7, 1],
+                stride: [stride, 1],
+                padding: [3, 0],
+                ..Conv2d::new(output, output, 7)
+            };
+            vec![vec![wide, tall]]
+        }
+        Primitive::Dilated(k) => {
+            let depthwise = Conv2d {
+                dilation: [2; 2],
+                ..depthwise(input, k).stride(stride).padding(k - 1)
+            };
+            vec![vec![depthwise, pointwise([input, output])]]
+        }
+        Primitive::Separable(k) => {
+            let depthwise = depthwise(input, k).padding(k / 2);
+            vec![
+                vec![depthwise.stride(stride), pointwise([input; 2])],
+                vec![depthwise, pointwise([input, output])],
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Each of the two convolutions that halve an image.
+pub(super) const fn halving([input, output]: [usize; 2]) -> Conv2d {
+    Conv2d::new(input, output / 2, 1).stride(2)
+}
+
+pub(super) const fn pointwise([input, output]: [usize; 2]) -> Conv2d {
+    Conv2d::new(input, output, 1)
 }
 
 const fn depthwise(channels: usize, kernel: usize) -> Conv2d {
