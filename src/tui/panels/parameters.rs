@@ -506,6 +506,8 @@ impl ParametersPanel {
         }
         let is_changed = |at: &usize| results.rows[*at].tensor == changed;
         if let Some(at) = self.table.order.iter().position(is_changed) {
+            // At the top, with one row of context: what it changed as well follows below.
+            self.table.cursor.top = at.saturating_sub(1);
             self.table.cursor.at = at;
             self.table.settle(page);
         }
