@@ -128,6 +128,8 @@ pub struct Constant {
     pub view: View,
     /// Whether its elements are whole numbers or truth values, which divide differently.
     pub integer: bool,
+    /// What the file calls it, or what it is a view of.
+    pub name: Option<Arc<str>>,
 }
 
 impl Constant {
@@ -137,6 +139,7 @@ impl Constant {
             source: Source::Computed(Arc::new(numbers)),
             view: View::whole(shape),
             integer,
+            name: None,
         }
     }
 
@@ -145,7 +148,14 @@ impl Constant {
             source: Source::Filled(value),
             view: View::whole(shape),
             integer,
+            name: None,
         }
+    }
+
+    /// The same, called `name` unless it has one.
+    pub(super) fn called(mut self, name: &str) -> Self {
+        self.name.get_or_insert_with(|| name.into());
+        self
     }
 
     pub(super) fn shape(&self) -> &[usize] {
@@ -184,7 +194,10 @@ impl Constant {
 
     pub(super) fn reshaped(&self, shape: &[usize], stored: &Stored) -> Result<Self, String> {
         if let Source::Filled(value) = self.source {
-            return Ok(Self::filled(shape.to_vec(), value, self.integer));
+            return Ok(Self {
+                name: self.name.clone(),
+                ..Self::filled(shape.to_vec(), value, self.integer)
+            });
         }
         if let Some(view) = self.view.reshaped(shape) {
             return Ok(Self {
@@ -192,11 +205,10 @@ impl Constant {
                 ..self.clone()
             });
         }
-        Ok(Self::computed(
-            shape.to_vec(),
-            self.numbers(stored)?,
-            self.integer,
-        ))
+        Ok(Self {
+            name: self.name.clone(),
+            ..Self::computed(shape.to_vec(), self.numbers(stored)?, self.integer)
+        })
     }
 
     pub(super) fn transposed(&self, order: &[usize]) -> Self {

@@ -75,10 +75,11 @@ fn listed(troubles: &[Trouble]) -> String {
     let nodes = if troubles.len() == 1 { "node" } else { "nodes" };
     let mut text = format!("{} {nodes} cannot be taken over:", troubles.len());
     for trouble in troubles.iter().take(MOST_NAMED) {
-        text += &format!("\n  {trouble}");
+        text += &format!(" {trouble};");
     }
     if troubles.len() > MOST_NAMED {
-        text += &format!("\n  and {} more", troubles.len() - MOST_NAMED);
+        text += &format!(" and {} more;", troubles.len() - MOST_NAMED);
     }
+    text.pop();
     text
 }

@@ -153,7 +153,7 @@ impl<'a> Folder<'a> {
                 };
                 let (start, limit, step) = (number(0)?, number(1)?, number(2)?);
                 let count = ((limit - start) / step).ceil().max(0.0);
-                if !(count <= MOST_COMPUTED as f64) {
+                if count.is_nan() || count > MOST_COMPUTED as f64 {
                     return Err("it has no end, or far too many elements".into());
                 }
                 let numbers: Vec<f64> = (0..count as usize)

@@ -103,7 +103,8 @@ impl Graph {
     /// The initialiser called `name`, if there is one.
     pub fn initialiser(&self, name: &str) -> Option<Result<Constant, String>> {
         let index = *self.initialisers.get(name)?;
-        Some(self.constant(index))
+        let constant = self.constant(index);
+        Some(constant.map(|c| c.called(name)))
     }
 
     /// The value of the Constant or ConstantOfShape node whose output is `name`, if it is a tensor.
@@ -112,19 +113,12 @@ impl Graph {
         Some(self.constant(index))
     }
 
-    /// Name of a stored tensor.
-    pub fn name_of(&self, constant: &Constant) -> Option<&str> {
-        match constant.source {
-            Source::Stored(index) => Some(&self.stored.tensor(index).name),
-            _ => None,
-        }
-    }
-
     fn constant(&self, index: usize) -> Result<Constant, String> {
         Ok(Constant {
             source: Source::Stored(index),
             view: View::whole(self.stored.shape(index)?),
             integer: is_integer(self.stored.tensor(index).data_type),
+            name: None,
         })
     }
 }

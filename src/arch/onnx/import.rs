@@ -108,8 +108,11 @@ impl<'g> Importer<'g> {
         };
         let mut values = values.into_iter();
         for output in node.output.iter().filter(|o| !o.is_empty()) {
-            self.values
-                .insert(output, values.next().unwrap_or(Value::Unknown));
+            let value = match values.next().unwrap_or(Value::Unknown) {
+                Value::Constant(c) => Value::Constant(c.called(output)),
+                other => other,
+            };
+            self.values.insert(output, value);
         }
     }
 
@@ -352,7 +355,7 @@ impl<'g> Importer<'g> {
 
     /// The name of a new layer: its tensors' or its node's.
     pub fn layer_path(&mut self, tensors: &[&Constant], at: usize) -> String {
-        let names: Vec<Option<&str>> = tensors.iter().map(|c| self.graph.name_of(c)).collect();
+        let names: Vec<Option<&str>> = tensors.iter().map(|c| c.name.as_deref()).collect();
         self.names.layer(&names, self.graph.nodes[at].title())
     }
 

@@ -303,7 +303,7 @@ impl<'g> Importer<'g> {
             let mut tensors = vec![constant];
             tensors.extend(bias);
             let path = importer.layer_path(&tensors, at);
-            let is_in_proj = bias.and_then(|b| importer.graph.name_of(b)).is_some_and(|n| n.ends_with("in_proj_bias"));
+            let is_in_proj = bias.and_then(|b| b.name.as_deref()).is_some_and(|n| n.ends_with("in_proj_bias"));
             let (module, shape, names) = match kind {
                 LayerKind::Conv(conv) => {
                     let conv = Conv2d {
@@ -627,6 +627,7 @@ impl<'g> Importer<'g> {
 
 /// Uneven margins are those of a larger kernel whose further rows or columns are zeros: the kernel, where
 /// the file's own begins in it, and the even padding.
+#[expect(clippy::type_complexity, reason = "three pairs of numbers")]
 fn grown(window: &Window) -> Result<([usize; 2], [usize; 2], [usize; 2]), String> {
     let mut kernel = window.kernel;
     let (mut corner, mut padding) = ([0; 2], [0; 2]);

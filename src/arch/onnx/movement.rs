@@ -103,16 +103,16 @@ impl<'g> Importer<'g> {
             "ReduceMean" => self.reduce_mean(at, node, constants),
             "Softmax" | "LogSoftmax" => self.softmax(at, node),
             "Dropout" => self.dropout(at, node, constants),
-            "Identity" | "Cast" | "CastLike" => self.same(at, node),
+            "Identity" | "Cast" | "CastLike" => self.same(node),
             "Shape" => {
                 let dims = self.data(first)?.layout.dims();
                 Ok(vec![Value::Constant(shape_of(node, &dims))])
             }
-            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => self.reshape(at, node, constants),
+            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => self.reshape(node, constants),
             "Transpose" => {
                 let data = self.loose(first)?;
                 let layout = data.layout.transposed(&order(node, data.layout.0.len())?);
-                Ok(vec![Self::form_value(data.form, layout, at)])
+                Ok(vec![Self::form_value(data.form, layout, data.at)])
             }
             "Expand" => {
                 let data = self.data(first)?;
@@ -145,7 +145,7 @@ impl<'g> Importer<'g> {
         }
     }
 
-    fn same(&mut self, at: usize, node: &'g NodeProto) -> Made {
+    fn same(&mut self, node: &'g NodeProto) -> Made {
         let whole = node
             .int("to")
             .is_some_and(|to| super::constant::is_integer(to as i32));
@@ -153,7 +153,7 @@ impl<'g> Importer<'g> {
             return Err("data that is rounded to whole numbers cannot be taken over".into());
         }
         let data = self.data(&node.input[0])?;
-        Ok(vec![Value::Data(Data { at, ..data })])
+        Ok(vec![Value::Data(data)])
     }
 
     /// Kept, so that training drops, too.
@@ -170,7 +170,7 @@ impl<'g> Importer<'g> {
         Ok(Self::node_value(made, layout, at))
     }
 
-    fn reshape(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    fn reshape(&mut self, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
         let data = self.loose(&node.input[0])?;
         let have = data.layout.dims();
         let dims = match self.folder.new_dims(node, &have, constants) {
@@ -180,7 +180,7 @@ impl<'g> Importer<'g> {
         let layout = data.layout.reshaped(&dims).ok_or_else(|| {
             format!("a value of {have:?} cannot be taken over in the shape {dims:?}")
         })?;
-        Ok(vec![Self::form_value(data.form, layout, at)])
+        Ok(vec![Self::form_value(data.form, layout, data.at)])
     }
 
     /// A shape in which the file's own number of images stands in front.
@@ -588,7 +588,16 @@ impl<'g> Importer<'g> {
         if !fits {
             return Err("constants can be joined with data only as a class token".into());
         }
-        let path = self.layer_path(&[token], at);
+        // PyTorch's own name has nothing before it.
+        let mut token = token.clone();
+        if !token
+            .name
+            .as_deref()
+            .is_some_and(|n| n.ends_with("class_token"))
+        {
+            token.name = Some("class_token".into());
+        }
+        let path = self.layer_path(&[&token], at);
         let module = self.b.class_token(&path, channels);
         let row = token.reshaped(&[1, 1, channels], &self.graph.stored)?;
         self.tensor(Recipe::of(joined(&path, "class_token"), row));

@@ -7,6 +7,10 @@ use crate::arch::{Conv2d, Linear, NodeId};
 
 /// A value of the graph.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and data is the usual case"
+)]
 pub(super) enum Value {
     /// No image reaches it.
     Constant(Constant),
