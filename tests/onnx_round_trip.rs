@@ -21,12 +21,13 @@ const LARGE: [&str; 3] = ["alexnet", "vgg11", "swin_t"];
 const BEYOND: [&str; 2] = ["swin_v2_t", "maxvit_t"];
 
 /// How far the logits move on the way to a file and back.
-fn moved(arch: &Arch) -> Result<f64, init::InitError> {
+fn moved(arch: &Arch) -> Result<f64, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("model.onnx");
     let state = lively(arch);
     write_onnx(&path, &onnx::export(arch, Opset::default()), &state).expect("the model is written");
-    let (back, stored) = init::network(&path, &path.to_string_lossy(), None, 1)?;
+    let back = init::network(&path, &path.to_string_lossy(), None, 1);
+    let (back, stored) = back.map_err(|error| error.to_string())?;
     let names = |arch: &Arch| {
         let names = arch.parameters();
         // An attention's own tensors are called after the node that makes its scores, too.
