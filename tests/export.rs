@@ -149,6 +149,30 @@ fn weights_say_how_many_classes_and_which_stem() {
 }
 
 #[test]
+fn a_model_that_is_exported_again_keeps_its_weights() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let first = [
+        "shufflenet_v2_x0_5",
+        "--classes",
+        "7",
+        "--image",
+        "64",
+        "-o",
+        "a.onnx",
+    ];
+    answer(&export(folder.path(), &first));
+    let again = answer(&export(
+        folder.path(),
+        &["a.onnx", "--seed", "5", "-o", "b.onnx"],
+    ));
+    assert_eq!(again["weights"], "a.onnx");
+    assert_eq!(again["input"], json!([3, 64, 64]));
+    let arch = zoo::build("shufflenet_v2_x0_5", &Options::for_images(7, 64)).expect("a network");
+    let graph = model(&folder.path().join("b.onnx")).graph.expect("a graph");
+    assert!(holds(&graph.initializer, &random::state(&arch, 1111)));
+}
+
+#[test]
 fn what_contradicts_itself_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let arch = zoo::build("resnet18", &Options::for_images(7, 32)).expect("a network");

@@ -20,12 +20,14 @@ use table::{Align, Table};
 
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// torchvision's name, such as resnet50, or deepnets:SEED, deepnets/SPLIT:SEED
+    /// torchvision's name, such as resnet50, or deepnets:SEED, deepnets/SPLIT:SEED, or an ONNX file
     arch: String,
-    /// Its parameters (.safetensors, .pt, .pth); without them, random initial ones are written
+    /// Its parameters (.safetensors, .pt, .pth, .onnx); without them, those of an architecture that is an
+    /// ONNX file are written, or else random initial ones
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Height and width of the images [default: 224, or 32 for weights with the stem for small images]
+    /// Height and width of the images [default: 224, or 32 for weights with the stem for small images, or
+    /// an ONNX file's own]
     #[arg(long, value_name = "S")]
     image: Option<usize>,
     /// Number of classes [default: that of the weights, or 1000]
@@ -63,6 +65,14 @@ struct Data {
     bytes: u64,
 }
 
+impl ExportArgs {
+    /// The file with the parameters, if they are not random.
+    fn file(&self) -> Option<&Path> {
+        let own = || onnx::is_name(&self.arch).then(|| Path::new(&self.arch));
+        self.weights.as_deref().or_else(own)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -79,7 +89,7 @@ pub fn run(common: &Common, args: &ExportArgs) -> anyhow::Result<()> {
     }
     let answer = Answer {
         arch: arch.name(),
-        weights: args.weights.as_deref().map(text),
+        weights: args.file().map(text),
         input: arch.input().dims(),
         classes: arch.classes(),
         opset: args.opset.number(),
@@ -97,8 +107,8 @@ pub fn run(common: &Common, args: &ExportArgs) -> anyhow::Result<()> {
 }
 
 fn network(common: &Common, args: &ExportArgs) -> anyhow::Result<(Arch, StateDict)> {
-    let Some(path) = &args.weights else {
-        let usual = arch::usual_options(&args.arch)?;
+    let Some(path) = args.file() else {
+        let usual = Options::default();
         let side = args.image.unwrap_or(usual.side);
         let classes = args.classes.unwrap_or(usual.classes);
         let arch = arch::build(&args.arch, &Options::for_images(classes, side))?;
@@ -120,7 +130,7 @@ fn network(common: &Common, args: &ExportArgs) -> anyhow::Result<(Arch, StateDic
 
 /// Where the parameters came from, without the folder: the model may go anywhere.
 fn origin(common: &Common, args: &ExportArgs) -> String {
-    match &args.weights {
+    match args.file() {
         None => format!("random, seed {}", common.seed),
         Some(path) => {
             let name = path.file_name().unwrap_or_default();
@@ -132,7 +142,7 @@ fn origin(common: &Common, args: &ExportArgs) -> String {
 /// What a user should know about the model.
 fn warnings(common: &Common, args: &ExportArgs, arch: &Arch, state: &StateDict) -> Vec<String> {
     let mut warnings = Vec::new();
-    if args.weights.is_none() {
+    if args.file().is_none() {
         warnings.push(format!(
             "no --weights given: the model has random initial parameters (seed {})",
             common.seed
