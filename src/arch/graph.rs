@@ -174,6 +174,21 @@ impl Arch {
         &self.auxiliary
     }
 
+    /// For each node, whether the logits depend on it: auxiliary classifiers are left out.
+    #[must_use]
+    pub fn leads_to_logits(&self) -> Vec<bool> {
+        let mut found = vec![false; self.nodes.len()];
+        if let Some(last) = found.last_mut() {
+            *last = true;
+        }
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            if found[i] {
+                node.inputs.iter().for_each(|input| found[input.0] = true);
+            }
+        }
+        found
+    }
+
     /// The node with this id.
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {

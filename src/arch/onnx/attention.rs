@@ -6,7 +6,7 @@ use super::elementwise::Side;
 use super::import::Importer;
 use super::layers::joined;
 use super::layout::{Axis, Layout, Piece, wide};
-use super::value::{Data, Form, Head, Scores, Value};
+use super::value::{Data, Form, Head, Made, Scores};
 use crate::arch::{Attention, AttentionKind, NodeId, Op, Partition, Projection, Shape};
 
 /// How far a file's factor of the scores may be from `1 / sqrt(d)`, as a share: it is made of 32-bit roots.
@@ -14,8 +14,6 @@ const TOLERANCE: f64 = 1e-4;
 
 /// What masks add to scores that must not count; anything this low comes to the same.
 const MASKED: f64 = -50.0;
-
-type Made = Result<Vec<Value>, String>;
 
 impl<'g> Importer<'g> {
     /// Queries times keys, or weights times values.

@@ -6,7 +6,7 @@ use super::curve::{Curve, erf, gelu};
 use super::import::Importer;
 use super::layout::Layout;
 use super::proto::NodeProto;
-use super::value::{Data, Form, LayerKind, Value};
+use super::value::{Data, Form, LayerKind, Made, Value};
 use crate::arch::{NodeId, Op};
 
 /// The same dimensions for both terms of a sum, whichever kind of activation has them.
@@ -17,8 +17,6 @@ const ANY: &[Kind] = &[
     Kind::Windows,
     Kind::Vector,
 ];
-
-type Made = Result<Vec<Value>, String>;
 
 /// The function of an operator on one number, if it is one.
 pub(super) fn function(

@@ -135,7 +135,7 @@ impl Export {
 #[must_use]
 pub fn export(arch: &Arch, opset: Opset) -> Export {
     let mut sketch = Sketch::new(arch, opset);
-    let leads_to_logits = ancestors_of_the_last(arch);
+    let leads_to_logits = arch.leads_to_logits();
     // Of every node so far the value that it stands for, and whether no image reaches it.
     let mut made: Vec<(Value, bool)> = Vec::with_capacity(arch.nodes().len());
     let mut types = Vec::new();
@@ -222,20 +222,6 @@ fn typed(name: &str, batch: Batch, shape: Shape) -> ValueInfoProto {
             tensor_type: Some(tensor),
         }),
     }
-}
-
-/// For each node, whether the logits depend on it: auxiliary classifiers are left out.
-fn ancestors_of_the_last(arch: &Arch) -> Vec<bool> {
-    let mut found = vec![false; arch.nodes().len()];
-    if let Some(last) = found.last_mut() {
-        *last = true;
-    }
-    for (i, node) in arch.nodes().iter().enumerate().rev() {
-        if found[i] {
-            node.inputs.iter().for_each(|input| found[input.0] = true);
-        }
-    }
-    found
 }
 
 impl Sketch<'_> {

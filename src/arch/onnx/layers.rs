@@ -5,7 +5,7 @@ use super::constant::{Constant, Source};
 use super::import::Importer;
 use super::layout::Layout;
 use super::proto::NodeProto;
-use super::value::{Form, Layer, LayerKind, Value, Weight};
+use super::value::{Form, Layer, LayerKind, Made, Weight};
 use super::{Part, Recipe};
 use crate::arch::{
     Activation, AttentionKind, Conv2d, Draw, Linear, NodeId, Op, Pool, Projection, Shape,
@@ -16,8 +16,6 @@ const LONGEST: i64 = 1 << 16;
 
 /// What linear layers read: their channels come last.
 pub(super) const CHANNELS_LAST: &[Kind] = &[Kind::Vector, Kind::Windows, Kind::Tokens, Kind::Grid];
-
-type Made = Result<Vec<Value>, String>;
 
 /// A window's numbers, `[height, width]` each.
 struct Window {
@@ -146,7 +144,11 @@ impl<'g> Importer<'g> {
         }
         let side = self.b.shape(input).side().unwrap_or_default();
         let window = Window::of(node, Some([kh, kw]), side, margin)?;
-        let (kernel, corner, padding) = grown(&window)?;
+        let Grown {
+            kernel,
+            corner,
+            padding,
+        } = Grown::of(&window)?;
         let conv = Conv2d {
             in_channels: share.saturating_mul(groups),
             out_channels: out,
@@ -402,7 +404,7 @@ impl<'g> Importer<'g> {
         constants: &[Option<Constant>],
     ) -> Made {
         let (input, layout) = self.settle(&node.input[0])?;
-        let axis = super::fold::axis(node.int("axis").unwrap_or(-1), layout.0.len())?;
+        let axis = super::dims::axis(node.int("axis").unwrap_or(-1), layout.0.len())?;
         if axis + 1 != layout.0.len() {
             return Err("it normalises over more than the last dimension".into());
         }
@@ -569,7 +571,7 @@ impl<'g> Importer<'g> {
         let data = self.data(name)?;
         let rank = data.layout.0.len();
         let axes = match self.folder.whole_from(node, "axes", 1, constants)? {
-            Some(axes) => super::fold::axes(&axes, rank)?,
+            Some(axes) => super::dims::axes(&axes, rank)?,
             None => (0..rank).collect(),
         };
         let keep = node.int("keepdims").unwrap_or(1) != 0;
@@ -625,24 +627,35 @@ impl<'g> Importer<'g> {
     }
 }
 
-/// Uneven margins are those of a larger kernel whose further rows or columns are zeros: the kernel, where
-/// the file's own begins in it, and the even padding.
-#[expect(clippy::type_complexity, reason = "three pairs of numbers")]
-fn grown(window: &Window) -> Result<([usize; 2], [usize; 2], [usize; 2]), String> {
-    let mut kernel = window.kernel;
-    let (mut corner, mut padding) = ([0; 2], [0; 2]);
-    for axis in 0..2 {
-        let [before, behind] = window.pads[axis];
-        if before != behind && window.dilation[axis] != 1 {
-            return Err(
-                "uneven margins of a convolution with dilations cannot be taken over".into(),
-            );
+/// Uneven margins are those of a larger kernel whose further rows or columns are zeros.
+struct Grown {
+    kernel: [usize; 2],
+    /// Where the file's own kernel begins in it.
+    corner: [usize; 2],
+    /// The same on both sides.
+    padding: [usize; 2],
+}
+
+impl Grown {
+    fn of(window: &Window) -> Result<Self, String> {
+        let mut grown = Self {
+            kernel: window.kernel,
+            corner: [0; 2],
+            padding: [0; 2],
+        };
+        for axis in 0..2 {
+            let [before, behind] = window.pads[axis];
+            if before != behind && window.dilation[axis] != 1 {
+                return Err(
+                    "uneven margins of a convolution with dilations cannot be taken over".into(),
+                );
+            }
+            grown.kernel[axis] += before.abs_diff(behind);
+            grown.corner[axis] = behind.saturating_sub(before);
+            grown.padding[axis] = before.max(behind);
         }
-        kernel[axis] += before.abs_diff(behind);
-        corner[axis] = behind.saturating_sub(before);
-        padding[axis] = before.max(behind);
+        Ok(grown)
     }
-    Ok((kernel, corner, padding))
 }
 
 /// A tensor's name.

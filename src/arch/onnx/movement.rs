@@ -1,141 +1,17 @@
-//! Operators that move, cut and join values.
+//! Operators that move and cut values.
 
-use super::Recipe;
 use super::arrange::Kind;
 use super::constant::Constant;
-use super::fold::{Cut, axis, order, shape_of};
+use super::dims::{Cut, axis};
 use super::import::Importer;
-use super::layers::joined;
-use super::layout::{Axis, Layout, Piece, groups_of, wide};
+use super::layout::{Axis, Layout, Piece, wide};
 use super::proto::NodeProto;
-use super::value::{Data, Form, Range, Value};
-use crate::arch::{NodeId, Op, Shape};
-
-type Made = Result<Vec<Value>, String>;
-
-/// Where the pixels of a 2x2 square begin that patch merging puts side by side, in its order.
-const SQUARE: [[usize; 2]; 4] = [[0, 0], [1, 0], [0, 1], [1, 1]];
+use super::value::{Data, Form, Made, Range, Value};
+use crate::arch::{NodeId, Shape};
 
 impl<'g> Importer<'g> {
-    /// Whether there is anything to do with data for an operator of this name.
-    pub(super) fn takes_data(op: &str) -> bool {
-        matches!(
-            op,
-            "Conv"
-                | "Gemm"
-                | "MatMul"
-                | "BatchNormalization"
-                | "LayerNormalization"
-                | "MaxPool"
-                | "AveragePool"
-                | "GlobalAveragePool"
-                | "GlobalMaxPool"
-                | "ReduceMean"
-                | "Softmax"
-                | "LogSoftmax"
-                | "Add"
-                | "Sub"
-                | "Mul"
-                | "Div"
-                | "Pow"
-                | "Min"
-                | "Max"
-                | "Sum"
-                | "Relu"
-                | "Sigmoid"
-                | "Tanh"
-                | "Erf"
-                | "Exp"
-                | "Neg"
-                | "Abs"
-                | "Reciprocal"
-                | "Sqrt"
-                | "Softplus"
-                | "HardSwish"
-                | "HardSigmoid"
-                | "LeakyRelu"
-                | "Elu"
-                | "Gelu"
-                | "Clip"
-                | "Dropout"
-                | "Identity"
-                | "Cast"
-                | "CastLike"
-                | "Shape"
-                | "Reshape"
-                | "Flatten"
-                | "Squeeze"
-                | "Unsqueeze"
-                | "Transpose"
-                | "Slice"
-                | "Split"
-                | "Gather"
-                | "Concat"
-                | "Pad"
-                | "Expand"
-        )
-    }
-
-    /// A node with at least one input that depends on the images; `constants` has the others.
-    pub(super) fn data_node(
-        &mut self,
-        at: usize,
-        node: &'g NodeProto,
-        constants: &[Option<Constant>],
-    ) -> Made {
-        let first = node.input.first().ok_or("it has no inputs")?;
-        match node.op_type.as_str() {
-            "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Min" | "Max" if node.input.len() == 2 => {
-                self.binary(at, node, constants)
-            }
-            "Sum" => self.sum_of_all(at, node, constants),
-            "Concat" => self.concat(at, node, constants),
-            "MatMul" => self.matmul(at, node, constants),
-            _ if !self.is_data(first) => {
-                Err("its first input does not depend on the images".into())
-            }
-            "Conv" => self.conv(at, node, constants),
-            "Gemm" => self.gemm(at, node, constants),
-            "BatchNormalization" => self.batch_norm(at, node, constants),
-            "LayerNormalization" => self.layer_normalization(at, node, constants),
-            "MaxPool" | "AveragePool" => self.pool(at, node),
-            "GlobalAveragePool" | "GlobalMaxPool" => self.global_pool(at, node),
-            "ReduceMean" => self.reduce_mean(at, node, constants),
-            "Softmax" | "LogSoftmax" => self.softmax(at, node),
-            "Dropout" => self.dropout(at, node, constants),
-            "Identity" | "Cast" | "CastLike" => self.same(node),
-            "Shape" => {
-                let dims = self.data(first)?.layout.dims();
-                Ok(vec![Value::Constant(shape_of(node, &dims))])
-            }
-            "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => self.reshape(node, constants),
-            "Transpose" => {
-                let data = self.loose(first)?;
-                let layout = data.layout.transposed(&order(node, data.layout.0.len())?);
-                Ok(vec![Self::form_value(data.form, layout, data.at)])
-            }
-            "Expand" => {
-                let data = self.data(first)?;
-                let wanted = constants.get(1).and_then(Option::as_ref);
-                let wanted = self
-                    .folder
-                    .dims(wanted.ok_or("its shape depends on the images")?)?;
-                let dims = data.layout.dims();
-                if super::fold::broadcast(&dims, &wanted)? == dims {
-                    return Ok(vec![Value::Data(data)]);
-                }
-                Err("data that is repeated cannot be taken over".into())
-            }
-            "Slice" => self.slice(at, node, constants),
-            "Split" => self.split(at, node, constants),
-            "Gather" => self.gather(at, node, constants),
-            "Pad" => self.pad(at, node, constants),
-            _ => self.unary(at, node, constants),
-        }
-    }
-
     /// A value whose dimensions may be called otherwise; with a margin, they have no name.
-    fn loose(&mut self, name: &'g str) -> Result<Data, String> {
+    pub(super) fn loose(&mut self, name: &'g str) -> Result<Data, String> {
         let data = self.data(name)?;
         match data.form {
             Form::Padded { .. } => {
@@ -145,32 +21,7 @@ impl<'g> Importer<'g> {
         }
     }
 
-    fn same(&mut self, node: &'g NodeProto) -> Made {
-        let whole = node
-            .int("to")
-            .is_some_and(|to| super::constant::is_integer(to as i32));
-        if whole {
-            return Err("data that is rounded to whole numbers cannot be taken over".into());
-        }
-        let data = self.data(&node.input[0])?;
-        Ok(vec![Value::Data(data)])
-    }
-
-    /// Kept, so that training drops, too.
-    fn dropout(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
-        let given = constants.get(1).cloned().flatten();
-        let given = given.and_then(|r| r.single(&self.graph.stored));
-        let p = node.float("ratio").or(given).unwrap_or(0.5);
-        if !(0.0..1.0).contains(&p) {
-            return Err(format!("its ratio {p} is no probability below one"));
-        }
-        let (input, layout) = self.settle(&node.input[0])?;
-        let p = f64::from((p * 1e6).round() as u32) / 1e6;
-        let made = self.push(at, Op::Dropout { p }, &[input])?;
-        Ok(Self::node_value(made, layout, at))
-    }
-
-    fn reshape(&mut self, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn reshape(&mut self, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
         let data = self.loose(&node.input[0])?;
         let have = data.layout.dims();
         let dims = match self.folder.new_dims(node, &have, constants) {
@@ -209,7 +60,12 @@ impl<'g> Importer<'g> {
         (dims.iter().product::<usize>() == count).then_some(dims)
     }
 
-    fn slice(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn slice(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let name = &node.input[0];
         let dims = self.loose(name)?.layout.dims();
         let mut data = self.loose(name)?;
@@ -298,7 +154,7 @@ impl<'g> Importer<'g> {
         })
     }
 
-    fn sides(&self, of: NodeId) -> (usize, usize) {
+    pub(super) fn sides(&self, of: NodeId) -> (usize, usize) {
         let [h, w] = self.b.shape(of).side().unwrap_or([1, 1]);
         (h, w)
     }
@@ -358,7 +214,12 @@ impl<'g> Importer<'g> {
         Ok(Data { form, layout, at })
     }
 
-    fn split(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn split(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let name = &node.input[0];
         let dims = self.loose(name)?.layout.dims();
         let (axis, parts) = self.folder.parts(node, &dims, constants)?;
@@ -379,7 +240,12 @@ impl<'g> Importer<'g> {
         Ok(values)
     }
 
-    fn gather(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
+    pub(super) fn gather(
+        &mut self,
+        at: usize,
+        node: &'g NodeProto,
+        constants: &[Option<Constant>],
+    ) -> Made {
         let indices = constants.get(1).and_then(Option::as_ref);
         let indices = indices.ok_or("its indices depend on the images")?;
         let name = &node.input[0];
@@ -427,342 +293,5 @@ impl<'g> Importer<'g> {
             .reshaped(&dims)
             .ok_or("its dimensions do not fit")?;
         Ok(vec![Self::form_value(data.form, layout, at)])
-    }
-
-    fn concat(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
-        if let ([Some(token), None], [_, name]) = (constants, &node.input[..]) {
-            return self.class_token(at, node, token, name);
-        }
-        if constants.iter().any(Option::is_some) {
-            return Err("constants can be joined with data only as a class token".into());
-        }
-        let parts: Result<Vec<Data>, String> = node.input.iter().map(|n| self.loose(n)).collect();
-        let parts = parts?;
-        let rank = parts[0].layout.0.len();
-        let axis = axis(node.int("axis").unwrap_or(1), rank)?;
-        if let [only] = &parts[..] {
-            return Ok(vec![Value::Data(only.clone())]);
-        }
-        if let Some(value) = self.join_regions(at, &parts, axis)? {
-            return Ok(vec![value]);
-        }
-        let mut settled = Vec::with_capacity(parts.len());
-        for name in &node.input {
-            settled.push(self.settle(name)?);
-        }
-        let joins_channels = settled.iter().all(|(node, layout)| {
-            let channels = self.b.shape(*node).channels();
-            layout.0.len() == rank
-                && (layout.channel_dim(channels) == Some(axis)
-                    || channels == 1 && layout.0[axis].is_empty())
-        });
-        if !joins_channels {
-            return Err("values can be joined along their channels only".into());
-        }
-        let kinds = [
-            Kind::Image,
-            Kind::Grid,
-            Kind::Tokens,
-            Kind::Windows,
-            Kind::Vector,
-        ];
-        let kind = kinds
-            .into_iter()
-            .find(|k| settled.iter().all(|(n, l)| self.can_arrange(*n, l, *k)));
-        let kind = [kind.ok_or("its inputs have their dimensions in different orders")?];
-        let (mut nodes, mut channels) = (Vec::new(), 0);
-        let mut layout = settled[0].1.clone();
-        for (node, of) in settled {
-            let (node, arranged) = self.arrange(node, &of, &kind, at)?;
-            channels += self.b.shape(node).channels();
-            layout = arranged;
-            nodes.push(node);
-        }
-        let made = self.push(at, Op::Concat, &nodes)?;
-        layout.0[axis] = vec![Piece::whole(Axis::Channel, channels)];
-        Ok(Self::node_value(made, layout, at))
-    }
-
-    /// Regions that together are the whole again: turned, or the pixels of each square side by side.
-    fn join_regions(
-        &mut self,
-        at: usize,
-        parts: &[Data],
-        axis: usize,
-    ) -> Result<Option<Value>, String> {
-        let region = |data: &Data| match data.form {
-            Form::Region { of, by, rows, cols } => Some((of, by, rows, cols)),
-            _ => None,
-        };
-        let regions: Option<Vec<_>> = parts.iter().map(region).collect();
-        let Some(regions) = regions else {
-            return Ok(None);
-        };
-        let (of, by, ..) = regions[0];
-        if regions.iter().any(|r| r.0 != of || r.1 != by) {
-            return Ok(None);
-        }
-        let (height, width) = self.sides(of);
-        if let [(_, _, r1, c1), (_, _, r2, c2)] = regions[..] {
-            let turn = |a: Range, b: Range, length: usize| {
-                let joins = a.step == 1
-                    && b.step == 1
-                    && a.end == length
-                    && b.start == 0
-                    && b.end == a.start;
-                joins.then_some(a.start)
-            };
-            let whole = [Range::all(height), Range::all(width)];
-            let piece = parts[0].layout.0[axis]
-                .first()
-                .or(parts[1].layout.0[axis].first());
-            let turned = match piece.map(|p| p.axis) {
-                Some(Axis::Row) if c1 == c2 => {
-                    turn(r1, r2, height).map(|by| ([by, 0], whole[0], c1))
-                }
-                Some(Axis::Column) if r1 == r2 => {
-                    turn(c1, c2, width).map(|by| ([0, by], r1, whole[1]))
-                }
-                _ => None,
-            };
-            if let Some((more, rows, cols)) = turned {
-                let by = [(by[0] + more[0]) % height, (by[1] + more[1]) % width];
-                let mut layout = parts[0].layout.clone();
-                let (axis_kind, length) = if more[0] > 0 {
-                    (Axis::Row, height)
-                } else {
-                    (Axis::Column, width)
-                };
-                layout.0[axis] = vec![Piece::whole(axis_kind, length)];
-                let form = Form::Region { of, by, rows, cols };
-                return Ok(Some(Self::form_value(form, layout, at)));
-            }
-        }
-        let starts: Vec<[usize; 2]> = regions
-            .iter()
-            .map(|(.., r, c)| [r.start, c.start])
-            .collect();
-        let squares = starts == SQUARE
-            && by == [0; 2]
-            && regions
-                .iter()
-                .all(|(.., r, c)| r.step == 2 && c.step == 2 && r.end == height && c.end == width)
-            && height.is_multiple_of(2)
-            && width.is_multiple_of(2);
-        if !squares {
-            return Ok(None);
-        }
-        let of = match self.b.shape(of) {
-            Shape::Image { .. } => self.push(at, Op::ToGrid, &[of])?,
-            _ => of,
-        };
-        let made = self.push(at, Op::MergePatches, &[of])?;
-        let mut layout = parts[0].layout.clone();
-        layout.0[axis] = vec![self.channels(made)];
-        if layout.groups() != wide(groups_of(self.b.shape(made))) {
-            return Err("patches can be merged along the last dimension only".into());
-        }
-        Ok(Some(Self::form_value(Form::Node(made), layout, at)))
-    }
-
-    fn class_token(
-        &mut self,
-        at: usize,
-        node: &'g NodeProto,
-        token: &Constant,
-        name: &'g str,
-    ) -> Made {
-        let (input, layout) = self.settle_as(name, &[Kind::Tokens])?;
-        let channels = self.b.shape(input).channels();
-        let dims = layout.dims();
-        let axis = axis(node.int("axis").unwrap_or(1), dims.len())?;
-        let Shape::Tokens { tokens, .. } = self.b.shape(input) else {
-            return Err("a constant can be joined with tokens only".into());
-        };
-        let fits = token.len() == channels
-            && layout.0[axis] == [Piece::whole(Axis::Token, tokens)]
-            && token.shape().len() == dims.len()
-            && layout
-                .channel_dim(channels)
-                .is_some_and(|d| token.shape()[d] == channels);
-        if !fits {
-            return Err("constants can be joined with data only as a class token".into());
-        }
-        // PyTorch's own name has nothing before it.
-        let mut token = token.clone();
-        if !token
-            .name
-            .as_deref()
-            .is_some_and(|n| n.ends_with("class_token"))
-        {
-            token.name = Some("class_token".into());
-        }
-        let path = self.layer_path(&[&token], at);
-        let module = self.b.class_token(&path, channels);
-        let row = token.reshaped(&[1, 1, channels], &self.graph.stored)?;
-        self.tensor(Recipe::of(joined(&path, "class_token"), row));
-        let made = self.call(module, input)?;
-        let layout = layout
-            .renewed(self.b.shape(made))
-            .ok_or("its dimensions do not fit")?;
-        Ok(Self::node_value(made, layout, at))
-    }
-
-    /// A constant for every place: of tokens, or of an image.
-    pub(super) fn positions(&mut self, at: usize, name: &'g str, constant: &Constant) -> Made {
-        let (input, layout) = self.settle_as(name, &[Kind::Tokens, Kind::Image])?;
-        let shape = self.b.shape(input);
-        let dims: Vec<usize> = layout.dims();
-        let fits = super::fold::broadcast(constant.shape(), &dims)? == dims
-            && constant.len() == shape.len();
-        if !fits {
-            return Err(format!(
-                "a constant of shape {:?} cannot be added to a value of {dims:?}",
-                constant.shape()
-            ));
-        }
-        let mut own = vec![1];
-        own.extend(shape.dims());
-        let table = constant.reshaped(&own, &self.graph.stored)?;
-        let path = self.layer_path(&[constant], at);
-        let (module, tensor) = match shape {
-            Shape::Tokens { tokens, channels } => (
-                self.b.position_embedding(&path, tokens, channels),
-                "pos_embedding",
-            ),
-            _ => {
-                let side = shape.side().unwrap_or([1, 1]);
-                (self.b.position_map(&path, shape.channels(), side), "weight")
-            }
-        };
-        self.tensor(Recipe::of(joined(&path, tensor), table));
-        let made = self.call(module, input)?;
-        Ok(Self::node_value(made, layout, at))
-    }
-
-    fn pad(&mut self, at: usize, node: &'g NodeProto, constants: &[Option<Constant>]) -> Made {
-        let name = &node.input[0];
-        let data = self.data(name)?;
-        let mode = node.text("mode").unwrap_or("constant");
-        let rank = data.layout.0.len();
-        let given = self.folder.whole_from(node, "pads", 1, constants)?;
-        let given = given.ok_or("its pads depend on the images")?;
-        let axes = match constants.get(3).and_then(Option::as_ref) {
-            Some(axes) => super::fold::axes(&self.folder.whole(axes)?, rank)?,
-            None => (0..rank).collect(),
-        };
-        if given.len() != 2 * axes.len() {
-            return Err(format!("its pads {given:?} are not two a dimension"));
-        }
-        let mut pads = vec![[0_usize; 2]; rank];
-        for (i, &axis) in axes.iter().enumerate() {
-            for (side, n) in [given[i], given[i + axes.len()]].into_iter().enumerate() {
-                let n = u16::try_from(n)
-                    .map_err(|_| format!("its pads {given:?} cannot be taken over"))?;
-                pads[axis][side] = n.into();
-            }
-        }
-        if pads.iter().all(|p| *p == [0; 2]) {
-            return Ok(vec![Value::Data(data)]);
-        }
-        if mode != "constant" {
-            return Err(format!("its mode \"{mode}\" is not supported"));
-        }
-        let value = match constants.get(2).and_then(Option::as_ref) {
-            Some(value) => value
-                .single(&self.graph.stored)
-                .ok_or("its value cannot be read")?,
-            None => node.float("value").unwrap_or(0.0),
-        };
-        let (of, layout) = self.settle_as(name, &[Kind::Image])?;
-        if rank != 4 || pads[0] != [0; 2] {
-            return Err("only images can be padded".into());
-        }
-        if pads[1] != [0; 2] {
-            if pads[2] != [0; 2] || pads[3] != [0; 2] || value != 0.0 {
-                return Err("channels are padded with zeros, and nothing else with them".into());
-            }
-            let made = self.pad_channels(at, of, pads[1])?;
-            let layout = layout
-                .renewed(self.b.shape(made))
-                .ok_or("its dimensions do not fit")?;
-            return Ok(Self::node_value(made, layout, at));
-        }
-        let form = Form::Padded {
-            of,
-            pads: [pads[2][0], pads[3][0], pads[2][1], pads[3][1]],
-            value,
-        };
-        let mut layout = layout;
-        for (dim, axis, side) in [(2, Axis::Row, 0), (3, Axis::Column, 1)] {
-            let length =
-                self.b.shape(of).side().unwrap_or_default()[side] + pads[dim][0] + pads[dim][1];
-            layout.0[dim] = wide(vec![vec![Piece::whole(axis, length)]])
-                .pop()
-                .unwrap_or_default();
-        }
-        Ok(vec![Self::form_value(form, layout, at)])
-    }
-
-    /// Zeros before and behind the channels, made from parts of the image of the same width.
-    fn pad_channels(
-        &mut self,
-        at: usize,
-        of: NodeId,
-        [before, behind]: [usize; 2],
-    ) -> Result<NodeId, String> {
-        let channels = self.b.shape(of).channels();
-        let mut parts = Vec::new();
-        for count in [before, channels, behind] {
-            if count == 0 {
-                continue;
-            }
-            if parts.len() == usize::from(before > 0) && count == channels && !parts.contains(&of) {
-                parts.push(of);
-                continue;
-            }
-            if !channels.is_multiple_of(count) {
-                return Err(format!(
-                    "{count} further channels are no part of {channels}"
-                ));
-            }
-            let chunk = Op::Chunk {
-                index: 0,
-                of: channels / count,
-            };
-            let part = if count == channels {
-                of
-            } else {
-                self.push(at, chunk, &[of])?
-            };
-            parts.push(self.push(at, Op::Zeros, &[part])?);
-        }
-        self.push(at, Op::Concat, &parts)
-    }
-
-    /// Attention's softmax, or one behind the logits, which is left out.
-    fn softmax(&mut self, at: usize, node: &'g NodeProto) -> Made {
-        let data = self.data(&node.input[0])?;
-        if let Form::Scores(scores) = &data.form {
-            let rank = data.layout.0.len();
-            // Before opset 13, the softmax ran over all dimensions from this one on.
-            let usual = if self.graph.opset < 13 { 1 } else { -1 };
-            let axis = axis(node.int("axis").unwrap_or(usual), rank)?;
-            if axis + 1 != rank || scores.softmax || node.op_type != "Softmax" {
-                return Err("attention's softmax must run over the last dimension".into());
-            }
-            let mut scores = scores.clone();
-            scores.softmax = true;
-            return Ok(vec![Self::form_value(
-                Form::Scores(scores),
-                data.layout,
-                at,
-            )]);
-        }
-        let output = node.output.first().map_or("", String::as_str);
-        if self.is_tail(output) {
-            return Ok(vec![Value::Data(data)]);
-        }
-        Err("a softmax is supported in attention and behind the logits".into())
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::OnnxError;
 use super::constant::MOST_COMPUTED;
-use super::fold::bounded;
+use super::dims::bounded;
 use super::proto::{DataLocation, DataType, TensorProto};
 
 /// Numbers that may be read while the graph is walked through, those that are read again counted again.

@@ -5,6 +5,9 @@ use super::curve::Curve;
 use super::layout::{Layout, Piece};
 use crate::arch::{Conv2d, Linear, NodeId};
 
+/// What an operator gives: its outputs, or why it cannot be taken over.
+pub(super) type Made = Result<Vec<Value>, String>;
+
 /// A value of the graph.
 #[derive(Clone, Debug)]
 #[expect(

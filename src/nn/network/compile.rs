@@ -46,7 +46,7 @@ pub fn compile(arch: &Arch) -> Result<Compiled, NnError> {
         lengths: vec![arch.input().len()],
         once: vec![false],
     };
-    let leads_to_logits = ancestors_of_the_last(arch);
+    let leads_to_logits = arch.leads_to_logits();
     for (i, part) in fuse::parts(arch).into_iter().enumerate() {
         let node = &arch.nodes()[i];
         let value = match part {
@@ -63,20 +63,6 @@ pub fn compile(arch: &Arch) -> Result<Compiled, NnError> {
         steps: compiler.steps,
         lengths: compiler.lengths,
     })
-}
-
-/// For each node, whether the logits depend on it: auxiliary classifiers are left out.
-fn ancestors_of_the_last(arch: &Arch) -> Vec<bool> {
-    let mut found = vec![false; arch.nodes().len()];
-    if let Some(last) = found.last_mut() {
-        *last = true;
-    }
-    for (i, node) in arch.nodes().iter().enumerate().rev() {
-        if found[i] {
-            node.inputs.iter().for_each(|input| found[input.0] = true);
-        }
-    }
-    found
 }
 
 struct Compiler<'a> {

@@ -70,7 +70,7 @@ fn stored_tensors_are_those_of_the_state_dict_that_inference_needs() {
         let stored = stored.filter(|i| i.content == Content::Stored);
         let stored: HashSet<(&str, &[usize])> =
             stored.map(|i| (i.name.as_str(), &*i.shape)).collect();
-        let needed = ancestors_of_the_last(&arch);
+        let needed = arch.leads_to_logits();
         let nodes = arch.nodes().iter().zip(needed);
         let tensors = nodes
             .filter(|(_, needed)| *needed)
