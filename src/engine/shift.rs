@@ -61,13 +61,13 @@ impl Shifts {
             split: Split::Train,
             config: ghn.as_ref().map_or(&published, |ghn| ghn.config()),
         };
-        let report = Report::of(&arch, against)?;
+        let mut report = Report::of(&arch, against)?;
         reply.send(Body::Shift(Box::new(report.clone())));
         let Some(ghn) = ghn else {
             return Ok(());
         };
         let embedding = self.embedding(&ghn, reference.side, reply)?;
-        let report = report.with_embedding(embedding.shift(&ghn, &arch)?);
+        report.add_embedding(embedding.shift(&ghn, &arch)?);
         reply.send(Body::Shift(Box::new(report)));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Spectrum, nullable};
+use super::{Moments, Spectrum, nullable};
 use crate::arch::{Arch, TensorRole};
 use crate::nn::correlation::{mean_absolute_correlation, row_correlation};
 use crate::nn::linalg::{MatrixView, singular_values};
@@ -147,17 +147,13 @@ pub fn diversity(
 
 /// Mean and standard deviation of the finite values, and how many are not.
 fn moments(values: &[f32]) -> (f64, f64, u64) {
-    let finite = || {
-        values
-            .iter()
-            .map(|v| f64::from(*v))
-            .filter(|v| v.is_finite())
-    };
-    let count = finite().count();
-    let mean = finite().sum::<f64>() / count as f64;
-    let squares: f64 = finite().map(|v| (v - mean).powi(2)).sum();
-    let nan = (values.len() - count) as u64;
-    (mean, (squares / count as f64).sqrt(), nan)
+    let finite = values
+        .iter()
+        .map(|v| f64::from(*v))
+        .filter(|v| v.is_finite());
+    let nan = (values.len() - finite.clone().count()) as u64;
+    let Moments { mean, deviation } = Moments::of(finite);
+    (mean, deviation, nan)
 }
 
 /// Filters that are bit for bit a copy of an earlier one, as a share of all.

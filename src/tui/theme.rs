@@ -87,6 +87,16 @@ pub struct Theme {
 }
 
 impl Theme {
+    /// The row under the cursor.
+    #[must_use]
+    pub const fn cursor(&self, focused: bool) -> Style {
+        if focused {
+            self.selection
+        } else {
+            self.selection_idle
+        }
+    }
+
     /// The built-in theme called `name`, resolved for `level`.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::cli::Common;
 use crate::cli::runs::{print, table};
 use crate::ghn::Graph;
 use crate::ghn::graph::Topology;
+use crate::stats::Moments;
 use table::{Align, Table};
 
 #[derive(Debug, Args)]
@@ -116,16 +117,14 @@ pub fn run(common: &Common, args: &SampleArgs) -> anyhow::Result<()> {
 
 fn summaries(samples: &[Sample]) -> Vec<Summary> {
     let summary = |of, value: fn(&Sample) -> f64| {
-        let values: Vec<f64> = samples.iter().map(value).collect();
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
+        let values = samples.iter().map(value);
+        let Moments { mean, deviation } = Moments::of(values.clone());
         Summary {
             of,
             mean,
-            deviation: square.sqrt(),
-            min: values.iter().copied().fold(f64::INFINITY, f64::min),
-            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            deviation,
+            min: values.clone().fold(f64::INFINITY, f64::min),
+            max: values.fold(f64::NEG_INFINITY, f64::max),
         }
     };
     vec![

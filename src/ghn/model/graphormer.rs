@@ -5,7 +5,7 @@
 
 use super::super::GhnError;
 use super::super::graph::Distances;
-use super::dense::{Dense, LayerNorm};
+use super::dense::{Dense, LayerNorm, relu};
 use super::weights::Weights;
 use crate::arch::Activation;
 use crate::nn::{activate, biased_attention};
@@ -203,7 +203,7 @@ impl EdgeBias {
         }
         let [first, second] = &self.layers;
         let mut hidden = first.apply(&embedded)?;
-        super::dense::relu(&mut hidden);
+        relu(&mut hidden);
         let of_pairs = second.apply(&hidden)?;
         let mut bias = Vec::with_capacity(self.heads * pairs.len());
         for head in 0..self.heads {

@@ -13,6 +13,8 @@ use super::kind::{Compression, is_pickle};
 const LARGEST_RATIO: u64 = 100;
 /// Small files of zeros may be compressed further.
 const ALWAYS_ALLOWED_BYTES: u64 = 64 << 20;
+/// What tells a pickle.
+const PICKLE_HEAD_BYTES: u64 = 2;
 /// Dictionary of an xz or lzma stream at most, in KiB: the largest that presets ask for is 64 MiB.
 const LARGEST_DICTIONARY_KIB: u32 = 1 << 17;
 
@@ -46,29 +48,20 @@ pub(super) fn unpacked(how: Compression, packed: &[u8]) -> Result<Vec<u8>, Probl
                 .map_err(|e| damaged(how, &e))?,
         ),
     };
-    let mut bytes = vec![0; 2];
-    let mut begun = 0;
-    while begun < bytes.len() {
-        match stream
-            .read(&mut bytes[begun..])
-            .map_err(|e| damaged(how, &e))?
-        {
-            0 => break,
-            n => begun += n,
-        }
-    }
-    if !is_pickle(&bytes[..begun]) {
+    let mut bytes = Vec::new();
+    let mut read = |most: u64, bytes: &mut Vec<u8>| -> Result<(), Problem> {
+        let part = stream.by_ref().take(most).read_to_end(bytes);
+        part.map(drop).map_err(|e| damaged(how, &e))
+    };
+    read(PICKLE_HEAD_BYTES, &mut bytes)?;
+    if !is_pickle(&bytes) {
         return Err(Problem::Foreign {
             what: how.archive(),
             advice: "unpack it first",
         });
     }
     let most = (packed.len() as u64 * LARGEST_RATIO).max(ALWAYS_ALLOWED_BYTES);
-    stream
-        .by_ref()
-        .take(most)
-        .read_to_end(&mut bytes)
-        .map_err(|e| damaged(how, &e))?;
+    read(most, &mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(Problem::TooMuch);
     }

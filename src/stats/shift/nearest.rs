@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Measure, Population, Profile};
 use crate::arch::deepnets;
 use crate::ghn::Primitive;
+use crate::stats::Moments;
 
 /// A network like the one in question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +32,8 @@ impl Population {
             .map(|n| place(|m| n.measures.of(m), &n.operators))
             .collect();
         let own = place(|m| profile.measures.of(m), &profile.operators);
-        let deviations: [f64; AXES] = std::array::from_fn(|axis| deviation(&places, axis));
+        let along = |axis| Moments::of(places.iter().map(move |p| p[axis])).deviation;
+        let deviations: [f64; AXES] = std::array::from_fn(along);
         let mut near: Vec<(f64, usize)> = places
             .iter()
             .map(|place| distance(place, &own, &deviations))
@@ -68,14 +70,6 @@ fn place(measure: impl Fn(Measure) -> f64, operators: &[u16]) -> [f64; AXES] {
         *to = value;
     }
     place
-}
-
-/// Standard deviation along one axis.
-fn deviation(places: &[[f64; AXES]], axis: usize) -> f64 {
-    let count = places.len() as f64;
-    let mean = places.iter().map(|p| p[axis]).sum::<f64>() / count;
-    let squares: f64 = places.iter().map(|p| (p[axis] - mean).powi(2)).sum();
-    (squares / count).sqrt()
 }
 
 /// Along an axis on which all networks are alike, there is no nearer and farther.

@@ -6,6 +6,7 @@ use super::profile::{Feature, Measure, Measures, Operators, Profile};
 use super::{Counts, ShiftError};
 use crate::arch::deepnets::Split;
 use crate::ghn::graph::Topology;
+use crate::stats::Moments;
 
 /// Distances are kept as this many quantiles, from the least to the largest.
 pub(super) const QUANTILES: usize = 101;
@@ -103,7 +104,7 @@ impl Population {
     }
 
     /// The networks' values of a measure.
-    pub fn values(&self, measure: Measure) -> impl Iterator<Item = f64> {
+    pub fn values(&self, measure: Measure) -> impl Iterator<Item = f64> + Clone {
         self.networks.iter().map(move |n| n.measures.of(measure))
     }
 
@@ -111,9 +112,7 @@ impl Population {
     #[must_use]
     pub fn standing(&self, measure: Measure, value: f64) -> Standing {
         let count = self.networks.len() as f64;
-        let mean = self.values(measure).sum::<f64>() / count;
-        let squares: f64 = self.values(measure).map(|v| (v - mean).powi(2)).sum();
-        let deviation = (squares / count).sqrt();
+        let Moments { mean, deviation } = Moments::of(self.values(measure));
         let below = self.values(measure).filter(|v| *v < value).count() as f64;
         let equal = self.values(measure).filter(|v| *v == value).count() as f64;
         Standing {

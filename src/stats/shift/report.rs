@@ -145,11 +145,9 @@ impl Report {
     }
 
     /// Adds what a GHN sees.
-    #[must_use]
-    pub fn with_embedding(mut self, embedding: EmbeddingShift) -> Self {
+    pub fn add_embedding(&mut self, embedding: EmbeddingShift) {
         self.embedding = Some(embedding);
-        self.summary = summary::of(&self);
-        self
+        self.summary = summary::of(self);
     }
 
     /// One of the numbers.

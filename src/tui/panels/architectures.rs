@@ -9,6 +9,7 @@ mod details;
 mod details_view;
 mod layout;
 mod list;
+mod name;
 mod outline;
 mod prompt;
 mod tree;

@@ -1,5 +1,10 @@
 //! Columns of a table: which of them fit, and how wide they become.
 
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+
+use super::write::{Slot, put, put_right};
+
 /// What a column wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -11,6 +16,16 @@ pub struct Column {
     /// 0 stays always; the highest goes first when room is short.
     pub rank: u8,
     pub align: Align,
+}
+
+impl Column {
+    /// Writes into a cell of the column, at the side where its values stand.
+    pub fn put(&self, buf: &mut Buffer, slot: Slot, text: &str, style: Style) {
+        match self.align {
+            Align::Left => put(buf, slot, text, style),
+            Align::Right => put_right(buf, slot, text, style),
+        };
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -186,11 +186,7 @@ impl ArchList {
         for (line, at) in window.enumerate() {
             let slot = Slot::new(inner.x, inner.y + 1 + line as u16, inner.width);
             if at == self.cursor.at {
-                let style = if focused {
-                    look.theme.selection
-                } else {
-                    look.theme.selection_idle
-                };
+                let style = look.theme.cursor(focused);
                 buf.set_style(Rect::new(slot.x, slot.y, slot.width, 1), style);
             }
             self.row_view(self.rows[at], slot, shared, buf);

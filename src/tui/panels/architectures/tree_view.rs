@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::details::Details;
 use super::layout::{Layout, TREE_HEAD};
-use super::outline::Fold;
+use super::name::Name;
 use super::tree::{Tree, TreeLine};
 use super::{Bars, Typing, details_view, prompt};
 use crate::arch::Shape;
@@ -16,7 +16,7 @@ use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::columns::{Align, Column, Placed, place};
 use crate::tui::widgets::number;
 use crate::tui::widgets::pane::{self, Focus};
-use crate::tui::widgets::write::{Slot, cut, cut_left, put, put_all, put_right, width};
+use crate::tui::widgets::write::{Slot, cut, put, put_all, put_right, width};
 
 const MODULE: usize = 0;
 const OP: usize = 1;
@@ -168,11 +168,7 @@ impl TreeView<'_> {
         for (line, at) in cursor.window(rows.len(), usize::from(page)).enumerate() {
             let y = area.y + TREE_HEAD - 1 + line as u16;
             if at == cursor.at {
-                let style = if self.focused {
-                    look.theme.selection
-                } else {
-                    look.theme.selection_idle
-                };
+                let style = look.theme.cursor(self.focused);
                 buf.set_style(Rect::new(area.x - 1, y, area.width + 1, 1), style);
             }
             for p in &placed {
@@ -192,10 +188,7 @@ impl TreeView<'_> {
                 (BAR, Bars::Params) => pick_title(p.width, ["params", "share of params"]),
                 _ => column.title,
             };
-            match column.align {
-                Align::Left => put(buf, slot, title, theme.faint),
-                Align::Right => put_right(buf, slot, title, theme.faint),
-            };
+            column.put(buf, slot, title, theme.faint);
         }
     }
 
@@ -263,41 +256,16 @@ impl TreeView<'_> {
 
     fn name(&self, row: &TreeLine, all: &[Placed], slot: Slot, buf: &mut Buffer) {
         let look = &self.shared.look;
-        let glyphs = &look.glyphs;
-        let indent = u16::try_from(2 * row.depth)
-            .unwrap_or(u16::MAX)
-            .min(slot.width / 2);
-        let mark = match row.fold {
-            Fold::Leaf => " ",
-            Fold::Open => glyphs.open,
-            Fold::Closed => glyphs.closed,
+        let has_op = all.iter().any(|p| p.column == OP);
+        let name = Name {
+            depth: row.depth,
+            fold: row.fold,
+            repeats: row.blocks,
+            label: row.label.as_str(),
+            op: (row.is_function && !has_op).then_some(row.op.as_str()),
+            style: look.theme.text,
         };
-        put(
-            buf,
-            Slot::new(slot.x + indent, slot.y, 1),
-            mark,
-            look.theme.dim,
-        );
-        let count = if row.blocks > 1 {
-            format!("x{}", row.blocks)
-        } else {
-            String::new()
-        };
-        let counted = put_right(buf, slot, &count, look.theme.dim);
-        let room = slot.width.saturating_sub(indent + 2 + counted);
-        let rest = Slot::new(slot.x + indent + 2, slot.y, room);
-        if row.is_function && all.iter().all(|p| p.column != OP) {
-            // Where the column of operations has no room, a function is called by its own.
-            put(
-                buf,
-                rest,
-                &cut(&row.op, room, glyphs.ellipsis),
-                look.theme.dim,
-            );
-            return;
-        }
-        let text = cut_left(row.label.as_str(), room, glyphs.ellipsis);
-        put(buf, rest, &text, look.theme.text);
+        name.draw(slot, look, buf);
     }
 }
 

@@ -202,21 +202,14 @@ impl TableView<'_> {
                 AFTER => look.after(),
                 _ => look.theme.faint,
             };
-            match column.align {
-                Align::Left => put(buf, slot, column.title, style),
-                Align::Right => put_right(buf, slot, column.title, style),
-            };
+            column.put(buf, slot, column.title, style);
         }
         let page = usize::from((area.height + 2).saturating_sub(TABLE_HEAD));
         let window = self.table.cursor.window(self.table.order.len(), page);
         for (line, at) in window.enumerate() {
             let y = area.y + 1 + line as u16;
             if at == self.table.cursor.at {
-                let style = if self.focused {
-                    look.theme.selection
-                } else {
-                    look.theme.selection_idle
-                };
+                let style = look.theme.cursor(self.focused);
                 buf.set_style(Rect::new(area.x, y, area.width, 1), style);
             }
             let row = &self.results.rows[self.table.order[at]];

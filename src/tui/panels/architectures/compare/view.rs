@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::super::details::Details;
 use super::super::layout::Layout;
-use super::super::outline::Fold;
+use super::super::name::Name;
 use super::super::{Typing, details_view, prompt};
 use super::rows::{DiffLine, Kind};
 use super::totals::{self, TotalsView};
@@ -18,7 +18,7 @@ use crate::tui::shared::Shared;
 use crate::tui::widgets::columns::{Align, Column, Placed, place};
 use crate::tui::widgets::number;
 use crate::tui::widgets::pane::{self, Focus};
-use crate::tui::widgets::write::{Slot, cut, cut_left, put, put_all, put_right, width};
+use crate::tui::widgets::write::{Slot, cut, put, put_all, put_right, width};
 
 const MODULE: usize = 0;
 const CHANGE: usize = 1;
@@ -161,21 +161,14 @@ impl CompareView<'_> {
         for p in &placed {
             let column = &COLUMNS[p.column];
             let slot = Slot::new(area.x + p.x, area.y, p.width);
-            match column.align {
-                Align::Left => put(buf, slot, column.title, look.theme.faint),
-                Align::Right => put_right(buf, slot, column.title, look.theme.faint),
-            };
+            column.put(buf, slot, column.title, look.theme.faint);
         }
         let cursor = self.comparison.outline.cursor();
         let window = cursor.window(rows.len(), usize::from(below.height));
         for (line, at) in window.enumerate() {
             let y = below.y + line as u16;
             if at == cursor.at {
-                let style = if self.focused {
-                    look.theme.selection
-                } else {
-                    look.theme.selection_idle
-                };
+                let style = look.theme.cursor(self.focused);
                 buf.set_style(Rect::new(area.x - 1, y, area.width + 1, 1), style);
             }
             for p in &placed {
@@ -245,37 +238,16 @@ impl CompareView<'_> {
 
     fn name(&self, row: &DiffLine, has_op: bool, style: Style, slot: Slot, buf: &mut Buffer) {
         let look = &self.shared.look;
-        let glyphs = &look.glyphs;
-        let indent = u16::try_from(2 * row.depth)
-            .unwrap_or(u16::MAX)
-            .min(slot.width / 2);
-        let mark = match row.fold {
-            Fold::Leaf => " ",
-            Fold::Open => glyphs.open,
-            Fold::Closed => glyphs.closed,
+        let op = (row.is_function && !has_op).then(|| words::shown(&row.op, look.glyphs.arrow));
+        let name = Name {
+            depth: row.depth,
+            fold: row.fold,
+            repeats: row.repeats,
+            label: row.label.as_str(),
+            op: op.as_deref(),
+            style,
         };
-        let at = Slot::new(slot.x + indent, slot.y, 1);
-        put(buf, at, mark, look.theme.dim);
-        let count = match row.repeats {
-            1 => String::new(),
-            repeats => format!("x{repeats}"),
-        };
-        let counted = put_right(buf, slot, &count, look.theme.dim);
-        let room = slot.width.saturating_sub(indent + 2 + counted);
-        let rest = Slot::new(slot.x + indent + 2, slot.y, room);
-        if row.is_function && !has_op {
-            // Where the column of operations has no room, a function is called by its own.
-            let text = words::shown(&row.op, glyphs.arrow);
-            put(
-                buf,
-                rest,
-                &cut(&text, room, glyphs.ellipsis),
-                look.theme.dim,
-            );
-            return;
-        }
-        let text = cut_left(row.label.as_str(), room, glyphs.ellipsis);
-        put(buf, rest, &text, style);
+        name.draw(slot, look, buf);
     }
 }
 
