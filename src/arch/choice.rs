@@ -51,6 +51,15 @@ impl TensorChoice {
     }
 }
 
+/// The tensors of these names.
+impl FromIterator<String> for TensorChoice {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+        }
+    }
+}
+
 /// A tensor's name and the paths of the modules that hold it, the innermost first.
 fn paths(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |path| {

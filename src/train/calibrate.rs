@@ -1,0 +1,156 @@
+//! Running statistics of batch norms, measured on images: what a predicted network lacks for inference.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::TrainError;
+use super::diagnose::culprit_in_state;
+use crate::arch::{Arch, TensorRole};
+use crate::data::EvalLoader;
+use crate::nn::{Images, Mode, Network, Placement, StateDict, Tensor};
+
+/// What the running statistics were measured on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Calibration {
+    pub images: u64,
+    pub batches: u64,
+    /// Batch norms whose statistics were set.
+    pub norms: usize,
+    pub seconds: f64,
+}
+
+/// Sets the running statistics of every batch norm that the logits depend on to the average over the loader's batches
+/// of each batch's own mean and unbiased variance, and its counter to the number of batches. Nothing else
+/// is changed.
+///
+/// This is what PyTorch's batch norms gather with `momentum=None` while they alone are in training mode:
+/// each batch counts the same, whatever the order, and nothing is dropped. A last batch that is smaller
+/// than the others is left out, since its statistics are rougher.
+///
+/// `None` if the network has no running statistics, or if `after_batch`, which hears the number of images
+/// done so far, breaks off; `state` is then as it was, as it is after an error.
+///
+/// # Errors
+/// If images cannot be read or do not fit the network, a batch is too small to have a variance, or the
+/// network's activations overflow.
+pub fn calibrate(
+    arch: &Arch,
+    state: &mut StateDict,
+    placement: Placement,
+    loader: &mut EvalLoader,
+    mut after_batch: impl FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<Calibration>, TrainError> {
+    let begun = Instant::now();
+    let mut averages = Averages::of(arch);
+    if averages.sums.is_empty() {
+        return Ok(None);
+    }
+    let failed = |source| TrainError::Network {
+        doing: "measuring the statistics of the batch norms",
+        source,
+    };
+    // With all the weight on the newest batch, its statistics can be read off exactly.
+    let follower = arch.clone().with_norm_momentum(1.0);
+    let mut network = Network::on(&follower, placement).map_err(failed)?;
+    network.load(state).map_err(failed)?;
+    let reading = |source| TrainError::Data {
+        doing: "reading images to measure statistics on",
+        source,
+    };
+    loader.restart().map_err(reading)?;
+    let (mut images, mut whole) = (0, 0);
+    for batch in loader {
+        let batch = batch.map_err(reading)?;
+        if batch.batch < whole {
+            break;
+        }
+        whole = batch.batch;
+        let given = Images {
+            pixels: &batch.pixels,
+            batch: batch.batch,
+        };
+        network.forward(&given, Mode::Train).map_err(failed)?;
+        averages.add(&network.state().map_err(failed)?);
+        images += batch.batch as u64;
+        if after_batch(images).is_break() {
+            return Ok(None);
+        }
+    }
+    let measured = averages.finish();
+    if measured.iter().any(|(_, t)| !finite(t)) {
+        return Err(TrainError::StatisticsNotFinite {
+            culprit: culprit_in_state(&measured),
+        });
+    }
+    measured
+        .into_iter()
+        .for_each(|(name, t)| state.insert(name, t));
+    Ok(Some(Calibration {
+        images,
+        batches: averages.batches,
+        norms: averages.counters.len(),
+        seconds: begun.elapsed().as_secs_f64(),
+    }))
+}
+
+fn finite(tensor: &Tensor) -> bool {
+    tensor
+        .floats()
+        .unwrap_or_default()
+        .iter()
+        .all(|v| v.is_finite())
+}
+
+/// Sums over batches of every running mean and variance.
+struct Averages {
+    sums: Vec<(String, Vec<f64>)>,
+    counters: Vec<String>,
+    batches: u64,
+}
+
+impl Averages {
+    /// Of the norms that the logits depend on: no image reaches those of auxiliary classifiers.
+    fn of(arch: &Arch) -> Self {
+        let mut averages = Self {
+            sums: Vec::new(),
+            counters: Vec::new(),
+            batches: 0,
+        };
+        let runs = arch.leads_to_logits();
+        let nodes = arch.nodes().iter().zip(runs).filter(|(_, runs)| *runs);
+        for spec in nodes.flat_map(|(node, _)| arch.tensors_of(node)) {
+            match spec.role {
+                TensorRole::RunningMean | TensorRole::RunningVar => {
+                    let zeros = vec![0.0; spec.len()];
+                    averages.sums.push((spec.name.clone(), zeros));
+                }
+                TensorRole::BatchCount => averages.counters.push(spec.name.clone()),
+                _ => {}
+            }
+        }
+        averages
+    }
+
+    /// Adds a network's running statistics as they are after a batch.
+    fn add(&mut self, state: &StateDict) {
+        self.batches += 1;
+        for (name, sum) in &mut self.sums {
+            let values = state.get(name).and_then(Tensor::floats);
+            for (sum, value) in sum.iter_mut().zip(values.unwrap_or_default()) {
+                *sum += f64::from(*value);
+            }
+        }
+    }
+
+    /// The averages and the counters, as tensors.
+    fn finish(&self) -> StateDict {
+        let batches = self.batches.max(1) as f64;
+        let averages = self.sums.iter().map(|(name, sum)| {
+            let values: Vec<f32> = sum.iter().map(|s| (s / batches) as f32).collect();
+            (name.clone(), Tensor::new(vec![values.len()], values))
+        });
+        let count = Tensor::count(i64::try_from(self.batches).unwrap_or(i64::MAX));
+        let counters = self.counters.iter().map(|n| (n.clone(), count.clone()));
+        averages.chain(counters).collect()
+    }
+}
