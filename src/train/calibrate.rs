@@ -7,7 +7,7 @@ use super::TrainError;
 use super::diagnose::culprit_in_state;
 use crate::arch::{Arch, TensorRole};
 use crate::data::EvalLoader;
-use crate::nn::{Images, Mode, Network, Placement, StateDict, Tensor};
+use crate::nn::{Images, Mode, Network, NnError, Placement, StateDict, Tensor};
 
 /// What the running statistics were measured on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,9 +19,9 @@ pub struct Calibration {
     pub seconds: f64,
 }
 
-/// Sets the running statistics of every batch norm that the logits depend on to the average over the loader's batches
-/// of each batch's own mean and unbiased variance, and its counter to the number of batches. Nothing else
-/// is changed.
+/// Sets the running statistics of every batch norm that the logits depend on to the average over the
+/// loader's batches of each batch's own mean and unbiased variance, and its counter to the number of
+/// batches. Nothing else in `state` is changed.
 ///
 /// This is what PyTorch's batch norms gather with `momentum=None` while they alone are in training mode:
 /// each batch counts the same, whatever the order, and nothing is dropped. A last batch that is smaller
@@ -41,7 +41,7 @@ pub fn calibrate(
     mut after_batch: impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Option<Calibration>, TrainError> {
     let begun = Instant::now();
-    let mut averages = Averages::of(arch);
+    let averages = Averages::of(arch);
     if averages.sums.is_empty() {
         return Ok(None);
     }
@@ -49,14 +49,11 @@ pub fn calibrate(
         doing: "measuring the statistics of the batch norms",
         source,
     };
-    // With all the weight on the newest batch, its statistics can be read off exactly.
-    let follower = arch.clone().with_norm_momentum(1.0);
-    let mut network = Network::on(&follower, placement).map_err(failed)?;
-    network.load(state).map_err(failed)?;
     let reading = |source| TrainError::Data {
         doing: "reading images to measure statistics on",
         source,
     };
+    let mut follower = Follower::new(arch, state, placement, averages).map_err(failed)?;
     loader.restart().map_err(reading)?;
     let (mut images, mut whole) = (0, 0);
     for batch in loader {
@@ -69,22 +66,22 @@ pub fn calibrate(
             pixels: &batch.pixels,
             batch: batch.batch,
         };
-        network.forward(&given, Mode::Train).map_err(failed)?;
-        averages.add(&network.state().map_err(failed)?);
+        follower.see(&given).map_err(failed)?;
         images += batch.batch as u64;
         if after_batch(images).is_break() {
             return Ok(None);
         }
     }
-    let measured = averages.finish();
-    if measured.iter().any(|(_, t)| !finite(t)) {
+    let Follower { averages, .. } = follower;
+    let measured = averages.tensors();
+    if !measured.iter().all(|(_, tensor)| is_finite(tensor)) {
         return Err(TrainError::StatisticsNotFinite {
             culprit: culprit_in_state(&measured),
         });
     }
-    measured
-        .into_iter()
-        .for_each(|(name, t)| state.insert(name, t));
+    for (name, tensor) in measured {
+        state.insert(name, tensor);
+    }
     Ok(Some(Calibration {
         images,
         batches: averages.batches,
@@ -93,12 +90,35 @@ pub fn calibrate(
     }))
 }
 
-fn finite(tensor: &Tensor) -> bool {
-    tensor
-        .floats()
-        .unwrap_or_default()
-        .iter()
-        .all(|v| v.is_finite())
+fn is_finite(tensor: &Tensor) -> bool {
+    let values = tensor.floats().unwrap_or_default();
+    values.iter().all(|v| v.is_finite())
+}
+
+/// A network whose batch norms tell what each batch's statistics are.
+struct Follower {
+    network: Network,
+    averages: Averages,
+}
+
+impl Follower {
+    fn new(
+        arch: &Arch,
+        state: &StateDict,
+        placement: Placement,
+        averages: Averages,
+    ) -> Result<Self, NnError> {
+        // With all the weight on the newest batch, its statistics can be read off exactly.
+        let mut network = Network::on(&arch.clone().with_norm_momentum(1.0), placement)?;
+        network.load(state)?;
+        Ok(Self { network, averages })
+    }
+
+    fn see(&mut self, images: &Images<'_>) -> Result<(), NnError> {
+        self.network.forward(images, Mode::Train)?;
+        self.averages.add(&self.network.state()?);
+        Ok(())
+    }
 }
 
 /// Sums over batches of every running mean and variance.
@@ -142,8 +162,8 @@ impl Averages {
         }
     }
 
-    /// The averages and the counters, as tensors.
-    fn finish(&self) -> StateDict {
+    /// The averages and the counters.
+    fn tensors(&self) -> StateDict {
         let batches = self.batches.max(1) as f64;
         let averages = self.sums.iter().map(|(name, sum)| {
             let values: Vec<f32> = sum.iter().map(|s| (s / batches) as f32).collect();
@@ -154,3 +174,6 @@ impl Averages {
         averages.chain(counters).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

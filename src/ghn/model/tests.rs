@@ -1,5 +1,7 @@
 //! Promises about GHN models that need no reference figures.
 
+mod transfer;
+
 use std::path::PathBuf;
 
 use serde_json::json;
