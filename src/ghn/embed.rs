@@ -2,7 +2,7 @@
 //!
 //! Letters: `N` nodes, `C` width of a state.
 
-use super::{Ghn, GhnError, Graph, Parameter, States, Trace};
+use super::{Ghn, Graph, Parameter, States, Trace};
 use crate::arch::Arch;
 
 /// The node states of one network.
@@ -25,19 +25,16 @@ pub struct Neighbour {
 
 impl Ghn {
     /// Embeds `arch`.
-    ///
-    /// # Errors
-    /// [`GhnError::Compute`] if the algebra fails, for want of memory for example.
-    pub fn embed(&self, arch: &Arch) -> Result<Embedding, GhnError> {
+    #[must_use]
+    pub fn embed(&self, arch: &Arch) -> Embedding {
         let parameters = Parameter::list(arch);
         let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
-        let states = self.states(&graph, &parameters);
-        let (_, states) = states.map_err(|e| e.about(arch.name()))?;
-        Ok(Embedding {
+        let (_, states) = self.states(&graph, &parameters);
+        Embedding {
             graph,
             states,
             width: self.config().hid,
-        })
+        }
     }
 }
 
@@ -121,7 +118,7 @@ mod tests {
     fn embedded() -> Embedding {
         let ghn = Ghn::open(DEFAULT, 1).unwrap();
         let arch = zoo::build("resnet18", &Options::for_images(10, 32)).unwrap();
-        ghn.embed(&arch).unwrap()
+        ghn.embed(&arch)
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use config::{Config, Decoder, HyperNet};
+pub use config::{Config, Decoder, HyperNet, Published};
 pub use files::{Listed, list};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
@@ -132,7 +132,7 @@ impl Ghn {
             trained: false,
             identity: format!("untrained, seed {seed}"),
             model: Model::new(config, &Weights::random(seed))?,
-            config: config.clone(),
+            config: *config,
         })
     }
 

@@ -87,10 +87,7 @@ pub fn run(common: &Common, args: &EmbedArgs) -> anyhow::Result<()> {
         .map(|name| arch::build(name, &args.shape.options_of(name)?))
         .collect::<Result<_, _>>()?;
     let ghn = Ghn::open(&args.ghn, common.seed)?;
-    let embeddings: Vec<Embedding> = archs
-        .iter()
-        .map(|arch| ghn.embed(arch))
-        .collect::<Result<_, _>>()?;
+    let embeddings: Vec<Embedding> = archs.iter().map(|arch| ghn.embed(arch)).collect();
     let pairs = archs.iter().zip(&embeddings);
     let views: Vec<View> = pairs.map(|(a, e)| view(a, &ghn, e, args.raw)).collect();
     if let (Some(path), Some(format)) = (&args.output, format) {

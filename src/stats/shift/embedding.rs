@@ -9,7 +9,7 @@ use super::ShiftError;
 use super::reference::network;
 use crate::arch::Arch;
 use crate::arch::deepnets::Split;
-use crate::ghn::{Ghn, GhnError};
+use crate::ghn::Ghn;
 
 /// Where the networks of a split lie for one GHN.
 ///
@@ -54,7 +54,7 @@ impl Embedding {
     /// derive from the networks. `made` is told of each network.
     ///
     /// # Errors
-    /// [`ShiftError::TooFew`]; [`ShiftError::Alike`] if the GHN tells no networks apart; errors of the GHN.
+    /// [`ShiftError::TooFew`]; [`ShiftError::Alike`] if the GHN tells no networks apart.
     pub fn of(
         ghn: &Ghn,
         split: Split,
@@ -71,7 +71,7 @@ impl Embedding {
         let points: Result<Vec<Vec<f64>>, ShiftError> = (0..count as u64)
             .into_par_iter()
             .map(|seed| {
-                let point = ghn.embed(&network(split, seed, side)?)?.mean();
+                let point = ghn.embed(&network(split, seed, side)?).mean();
                 made();
                 Ok(point)
             })
@@ -99,20 +99,18 @@ impl Embedding {
     }
 
     /// Where `arch` lies, embedded by the same GHN.
-    ///
-    /// # Errors
-    /// Of the GHN.
-    pub fn shift(&self, ghn: &Ghn, arch: &Arch) -> Result<EmbeddingShift, GhnError> {
-        let distance = mahalanobis(&ghn.embed(arch)?.mean(), &self.mean, &self.factor);
+    #[must_use]
+    pub fn shift(&self, ghn: &Ghn, arch: &Arch) -> EmbeddingShift {
+        let distance = mahalanobis(&ghn.embed(arch).mean(), &self.mean, &self.factor);
         let nearer = self.distances.partition_point(|d| *d < distance);
-        Ok(EmbeddingShift {
+        EmbeddingShift {
             ghn: self.ghn.clone(),
             trained: self.trained,
             networks: self.networks,
             distance,
             usual: self.distances[self.distances.len() / 2],
             percentile: 100.0 * nearer as f64 / self.distances.len() as f64,
-        })
+        }
     }
 }
 

@@ -42,7 +42,7 @@ fn state(ghn: &Ghn, arch: &Arch, name: &str) -> Vec<f64> {
     let graph = Graph::of(arch);
     let mut nodes = graph.nodes.iter();
     let node = nodes.position(|n| n.parameter.is_some_and(|p| parameters[p].name == name));
-    let (_, states) = ghn.states(&graph, &parameters).unwrap();
+    let (_, states) = ghn.states(&graph, &parameters);
     let c = ghn.config().hid;
     let row = &states.normalised[node.unwrap() * c..][..c];
     row.iter().map(|v| f64::from(*v)).collect()
