@@ -8,6 +8,8 @@ use super::runs::{print, table};
 use crate::ghn::{self, Config, Ghn};
 use table::{Align, Table};
 
+mod embed;
+
 #[derive(Debug, Args)]
 pub struct GhnArgs {
     #[command(subcommand)]
@@ -24,6 +26,8 @@ enum What {
         /// cache folder
         ghn: String,
     },
+    /// The states that a GHN gives to the nodes of networks, before it decodes them to parameters
+    Embed(embed::EmbedArgs),
 }
 
 /// Runs the command.
@@ -34,6 +38,7 @@ pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
     match &args.what {
         What::List => list(common),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
+        What::Embed(args) => embed::run(common, args),
     }
 }
 

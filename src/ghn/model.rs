@@ -25,6 +25,7 @@ pub use propagate::States;
 pub use sizes::{Axis, Fallback, ShapeTables};
 
 use super::GhnError;
+use crate::arch::TensorChoice;
 use crate::nn::StateDict;
 use decode::{VectorDecoder, WeightDecoder};
 use features::Features;
@@ -80,8 +81,10 @@ pub enum ClassLayers {
 
 /// What to predict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PredictOptions {
+pub struct PredictOptions<'a> {
     pub class_layers: ClassLayers,
+    /// Only these tensors are decoded; `None` for all.
+    pub only: Option<&'a TensorChoice>,
     /// Of the few values that are drawn: a vision transformer's class token has a position encoding
     /// that no GHN predicts.
     pub seed: u64,
