@@ -14,7 +14,7 @@ use super::ghn::weights;
 use super::runs::{print, table};
 use crate::arch::Arch;
 use crate::engine::protocol::{PredictSeconds, Predicted};
-use crate::ghn::{Ghn, PredictOptions, Prediction};
+use crate::ghn::{Ghn, GhnError, PredictOptions, Prediction};
 use crate::init::post::PUBLISHED_BETA;
 use crate::init::{self, FirstLayer, Post, PostReport};
 use crate::nn::files::write_safetensors;
@@ -106,7 +106,7 @@ pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
     let mut state = init::random::complete(&arch, prediction.tensors, common.seed);
     let report = init::post_process(&mut state, &arch, &post, &mut |_| ControlFlow::Continue(()))?;
     let start = Instant::now();
-    write_safetensors(&args.output, &state, &metadata(&arch, &ghn, common.seed))?;
+    write_safetensors(&args.output, &state, &metadata(&arch, &ghn, common.seed)?)?;
     predicted.seconds.write = start.elapsed().as_secs_f64();
     let output = args.output.to_string_lossy();
     let answer = Answer {
@@ -143,18 +143,18 @@ fn describe(arch: &Arch, ghn: &Ghn, prediction: &Prediction) -> Predicted {
 }
 
 /// What the file says about itself.
-fn metadata(arch: &Arch, ghn: &Ghn, seed: u64) -> BTreeMap<String, String> {
-    [
+fn metadata(arch: &Arch, ghn: &Ghn, seed: u64) -> Result<BTreeMap<String, String>, GhnError> {
+    let entries = [
         ("format", "pt".to_owned()),
         ("arch", arch.name().to_owned()),
         ("classes", arch.classes().to_string()),
         ("ghn", ghn.name().to_owned()),
-        ("ghn_sha256", ghn.hash()),
+        ("ghn_sha256", ghn.hash()?),
         ("ghn_trained", ghn.trained().to_string()),
         ("seed", seed.to_string()),
     ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    .map(|(key, value)| (key.to_owned(), value));
+    Ok(entries.into())
 }
 
 fn show(answer: &Answer, report: &PostReport, arch: &Arch) -> anyhow::Result<()> {
