@@ -248,4 +248,34 @@ mod tests {
             Values::F32(vec![0.5])
         );
     }
+
+    #[test]
+    fn what_is_read_is_what_is_decoded_and_fills_its_vector() {
+        // More than is read at once.
+        let count = READ_AT_ONCE + 3;
+        for element in [
+            Element::F64,
+            Element::F32,
+            Element::BF16,
+            Element::I64,
+            Element::I8,
+        ] {
+            let bytes: Vec<u8> = (0..count * element.size())
+                .map(|i| (i % 119) as u8)
+                .collect();
+            let read = |count: usize, mut from: &[u8]| {
+                let sure = from.len() as u64;
+                element.read(count as u64, &mut from, sure)
+            };
+            let values = read(count, &bytes).unwrap();
+            assert_eq!(values, element.decode(&bytes));
+            let capacity = match &values {
+                Values::F32(v) => v.capacity(),
+                Values::I64(v) => v.capacity(),
+            };
+            assert_eq!(capacity, count);
+            let error = read(count + 1, &bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        }
+    }
 }

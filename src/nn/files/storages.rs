@@ -123,3 +123,47 @@ impl Storages for Held {
         last.ok_or_else(|| Problem::damaged("a storage has no elements"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held() -> (Held, Storage, *const f32) {
+        let values = vec![1.0, 2.0, 3.0];
+        let place = values.as_ptr();
+        let mut held = Held::default();
+        let stored = Stored {
+            class: "FloatStorage".into(),
+            values: Some(Values::F32(values)),
+        };
+        held.insert("0".into(), stored);
+        (held, entry("FloatStorage"), place)
+    }
+
+    fn entry(class: &str) -> Storage {
+        Storage::Entry {
+            class: class.into(),
+            key: "0".into(),
+        }
+    }
+
+    #[test]
+    fn a_whole_storage_is_given_away_and_not_copied() {
+        let (mut held, storage, place) = held();
+        let shared = held.elements(&storage, 1..3, Asked::Again).unwrap();
+        assert_eq!(shared, Values::F32(vec![2.0, 3.0]));
+        let whole = held.elements(&storage, 0..3, Asked::ForTheLastTime);
+        let Ok(Values::F32(values)) = whole else {
+            panic!("no floats");
+        };
+        assert_eq!(values.as_ptr(), place);
+        assert!(held.about(&storage).is_err());
+    }
+
+    #[test]
+    fn a_storage_has_one_type() {
+        let (mut held, ..) = held();
+        assert!(held.about(&entry("LongStorage")).is_err());
+        assert_eq!(held.about(&entry("FloatStorage")).unwrap().bytes, 12);
+    }
+}
