@@ -16,6 +16,6 @@ pub fn check(file: &[u8]) {
             Values::F32(values) => values.len(),
             Values::I64(values) => values.len(),
         };
-        assert_eq!(count, tensor.shape.iter().product(), "{name}");
+        assert_eq!(count, tensor.len(), "{name}");
     }
 }

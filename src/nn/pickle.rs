@@ -13,14 +13,16 @@ use std::rc::Rc;
 use thiserror::Error;
 
 mod calls;
+mod described;
 mod input;
 mod json;
 mod latin1;
 mod machine;
 mod opcode;
 
+pub(crate) use described::Pickle;
 pub(crate) use input::{Embedded, Input};
-pub(crate) use machine::{Event, Machine, Pickle, STREAM_MAGIC, read};
+pub(crate) use machine::{Event, Machine, STREAM_MAGIC, read};
 
 /// Index of a value in [`Pickle`]: values may be shared and may contain themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -113,6 +113,10 @@ impl<R: Read + Seek> Archive<R> {
                 advice: "torch.save stores them plainly: unpack it, or save it again",
             });
         }
+        // Where it lies was checked by the other size.
+        if entry.size() != entry.compressed_size() {
+            return Err(Problem::damaged(format!("its entry {name} has two sizes")));
+        }
         Ok(entry.size())
     }
 

@@ -1,11 +1,15 @@
 //! The stack machine: walks the bytes, builds the values.
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::rc::Rc;
 
-use super::input::Encoding;
-use super::{Embedded, Input, PickleError, Ref, Value, calls, opcode as op};
+use super::{Embedded, Input, Pickle, PickleError, Ref, Value, calls, opcode as op};
+
+mod bytes;
+mod stack;
+
+pub(crate) use bytes::STREAM_MAGIC;
 
 /// Most values that a pickle may describe: a state dict takes about twenty per tensor.
 const MOST_VALUES: usize = 4_000_000;
@@ -16,63 +20,8 @@ const MOST_INSTRUCTIONS: u64 = 32_000_000;
 /// Most marks that are open at once; true pickles nest a few dozen values.
 const MOST_MARKS: usize = 1 << 16;
 
-/// Longest text that is kept: names, configurations and descriptions are shorter.
-const LONGEST_TEXT: u64 = 1 << 20;
-
-/// Longest name of a class.
-const LONGEST_NAME: u64 = 4096;
-
 /// Highest protocol that Python writes.
 const NEWEST_PROTOCOL: u8 = 5;
-
-/// The number that a `torch.save` stream begins with, as protocol 2 writes it.
-pub(crate) const STREAM_MAGIC: &[u8; 15] =
-    b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-
-/// The same bytes, each as a letter.
-const STREAM_MAGIC_AS_TEXT: &[u8] =
-    "\u{80}\x02\u{8a}\x0a\x6c\u{fc}\u{9c}\x46\u{f9}\x20\x6a\u{a8}\x50\x19.".as_bytes();
-
-/// A pickle that was read: its values, and which of them is the result.
-#[derive(Debug)]
-pub(crate) struct Pickle {
-    values: Vec<Value>,
-    pub root: Ref,
-}
-
-impl Pickle {
-    /// The value behind a reference.
-    pub fn get(&self, at: Ref) -> &Value {
-        &self.values[at.0 as usize]
-    }
-
-    /// All values, in the order in which they were made.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.values.iter()
-    }
-
-    /// Text, if it is that.
-    pub fn text(&self, at: Ref) -> Option<&str> {
-        match self.get(at) {
-            Value::Str(s) => Some(s),
-            _ => None,
-        }
-    }
-
-    /// The items of a dictionary, if it is one.
-    pub fn items(&self, at: Ref) -> Option<&[(Ref, Ref)]> {
-        match self.get(at) {
-            Value::Dict(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The value that a dictionary holds for a text key.
-    pub fn entry(&self, dict: Ref, key: &str) -> Option<Ref> {
-        let of_key = |(k, _): &&(Ref, Ref)| self.text(*k) == Some(key);
-        self.items(dict)?.iter().rev().find(of_key).map(|(_, v)| *v)
-    }
-}
 
 /// Reads the pickle that `input` goes on with; what follows it is left alone. Streams inside it are passed
 /// over.
@@ -147,10 +96,7 @@ impl<'i, 'a> Machine<'i, 'a> {
 
     /// The pickle whose result was found.
     pub fn finish(self, root: Ref) -> Pickle {
-        Pickle {
-            values: self.values,
-            root,
-        }
+        Pickle::new(self.values, root)
     }
 
     /// Carries out one instruction.
@@ -363,205 +309,12 @@ impl<'i, 'a> Machine<'i, 'a> {
         self.lay(value)
     }
 
-    // Stack
-
-    /// Adds a value and puts it on the stack.
-    ///
-    /// # Errors
-    /// [`PickleError::TooMany`].
-    pub fn push(&mut self, value: Value) -> Step<()> {
-        if self.values.len() >= MOST_VALUES {
-            return Err(PickleError::TooMany);
-        }
-        let at = Ref(self.values.len() as u32);
-        self.values.push(value);
-        self.lay(at)
-    }
-
-    /// Lays a value on the stack.
-    fn lay(&mut self, value: Ref) -> Step<()> {
-        if self.stack.len() >= MOST_VALUES {
-            return Err(PickleError::TooMany);
-        }
-        self.stack.push(value);
-        Ok(())
-    }
-
-    /// Notes a copy of `bytes` bytes; all together must be in proportion to what was read.
-    pub(super) fn pay(&mut self, bytes: usize) -> Step<()> {
-        const ALWAYS_ALLOWED: u64 = 1 << 16;
-        self.copied += bytes as u64;
-        if self.copied / 2 > self.input.at() + ALWAYS_ALLOWED {
-            return Err(PickleError::TooMany);
-        }
-        Ok(())
-    }
-
-    pub(super) fn value(&self, at: Ref) -> &Value {
-        &self.values[at.0 as usize]
-    }
-
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> Step<Ref> {
-        match self.stack.last() {
-            Some(top) if self.stack.len() > self.floor() => Ok(*top),
-            _ => Err(self.malformed("the stack is empty")),
-        }
-    }
-
-    fn pop(&mut self) -> Step<Ref> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn pop_two(&mut self) -> Step<(Ref, Ref)> {
-        let second = self.pop()?;
-        Ok((self.pop()?, second))
-    }
-
-    fn pop_many(&mut self, count: usize) -> Step<Vec<Ref>> {
-        if self.stack.len() < self.floor() + count {
-            return Err(self.malformed("the stack is empty"));
-        }
-        Ok(self.stack.split_off(self.stack.len() - count))
-    }
-
-    fn pop_mark(&mut self) -> Step<Vec<Ref>> {
-        match self.marks.pop() {
-            Some(height) => Ok(self.stack.split_off(height)),
-            None => Err(self.malformed("there is no mark")),
-        }
-    }
-
-    /// POP takes away a value, or a mark that lies on top.
-    fn discard(&mut self) -> Step<()> {
-        if self.marks.last() == Some(&self.stack.len()) {
-            self.marks.pop();
-            return Ok(());
-        }
-        self.pop().map(drop)
-    }
-
-    // Bytes
-
-    fn byte(&mut self) -> Step<u8> {
-        self.input.byte().map_err(|e| self.cut_short(e))
-    }
-
-    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
-        self.input.array().map_err(|e| self.cut_short(e))
-    }
-
-    fn take(&mut self, length: u64) -> Step<Vec<u8>> {
-        self.input.bytes(length).map_err(|e| self.cut_short(e))
-    }
-
-    fn skip(&mut self, length: u64) -> Step<()> {
-        self.input.skip(length).map_err(|e| self.cut_short(e))
-    }
-
-    /// A little-endian number of `width` bytes.
-    fn length(&mut self, width: usize) -> Step<u64> {
-        let mut length = [0; 8];
-        let read = io::Read::read_exact(self.input, &mut length[..width]);
-        read.map_err(|e| self.cut_short(e))?;
-        Ok(u64::from_le_bytes(length))
-    }
-
-    /// A whole number in two's complement, after its length.
-    fn whole_number(&mut self, width: usize) -> Step<Value> {
-        match self.length(width)? {
-            length @ 0..=8 => Ok(Value::Int(signed(&self.take(length)?))),
-            length => self.skip(length).map(|()| Value::Unread),
-        }
-    }
-
-    /// Bytes after their length.
-    fn bytes(&mut self, width: usize) -> Step<Event> {
-        let length = self.length(width)?;
-        let head = self.take(length.min(STREAM_MAGIC.len() as u64))?;
-        let rest = length - head.len() as u64;
-        if let Some(stream) = embedded(&head, rest) {
-            return Ok(Event::Stream(stream));
-        }
-        self.skip(rest)?;
-        self.push(Value::Unread).map(|()| Event::Went)
-    }
-
-    /// Text after its length. Python 2's text may be bytes in truth, and bytes may be written as text.
-    fn string(&mut self, width: usize) -> Step<Event> {
-        let length = self.length(width)?;
-        let mut text = Vec::new();
-        let mut rest = length;
-        for magic in [STREAM_MAGIC, STREAM_MAGIC_AS_TEXT] {
-            let more = rest.min((magic.len() - text.len()) as u64);
-            text.extend(self.take(more)?);
-            rest -= more;
-            if let Some(stream) = embedded(&text, rest) {
-                return Ok(Event::Stream(stream));
-            }
-        }
-        let value = if rest > LONGEST_TEXT {
-            self.skip(rest)?;
-            Value::Unread
-        } else {
-            text.extend(self.take(rest)?);
-            // Text with half a surrogate pair is no UTF-8; nothing of ours is called so.
-            std::str::from_utf8(&text).map_or(Value::Unread, |text| Value::Str(text.into()))
-        };
-        self.push(value).map(|()| Event::Went)
-    }
-
-    fn line(&mut self) -> Step<Rc<str>> {
-        let line = self.input.line(LONGEST_NAME);
-        let line = line.map_err(|e| self.cut_short(e))?;
-        let text = std::str::from_utf8(&line);
-        text.map(Rc::from)
-            .map_err(|_| self.malformed("a class's name is no text"))
-    }
-
-    fn cut_short(&self, error: io::Error) -> PickleError {
-        match error.kind() {
-            ErrorKind::UnexpectedEof => PickleError::Truncated {
-                at: self.input.at(),
-            },
-            _ => PickleError::Io(error),
-        }
-    }
-
     pub(super) fn malformed(&self, what: &'static str) -> PickleError {
         PickleError::Malformed {
             at: self.began,
             what,
         }
     }
-}
-
-/// The stream that begins with `head`, with `rest` bytes to follow in the pickle.
-fn embedded(head: &[u8], rest: u64) -> Option<Embedded> {
-    let encoding = if head == STREAM_MAGIC {
-        Encoding::Plain
-    } else if head == STREAM_MAGIC_AS_TEXT {
-        Encoding::Latin1
-    } else {
-        return None;
-    };
-    Some(Embedded {
-        length: rest,
-        encoding,
-    })
-}
-
-/// A little-endian two's complement number of at most eight bytes.
-fn signed(bytes: &[u8]) -> i64 {
-    let negative = bytes.last().is_some_and(|b| *b >= 0x80);
-    let mut wide = if negative { [0xff; 8] } else { [0; 8] };
-    wide[..bytes.len()].copy_from_slice(bytes);
-    i64::from_le_bytes(wide)
 }
 
 pub(super) fn would_run(module: &str, name: &str) -> PickleError {
@@ -578,81 +331,4 @@ pub(super) fn read_bytes(mut bytes: &[u8]) -> Result<Pickle, PickleError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(bytes: &[u8]) -> PickleError {
-        let read = read_bytes(bytes);
-        read.map(|p| p.get(p.root).clone()).unwrap_err()
-    }
-
-    fn would_run(bytes: &[u8]) -> String {
-        match refused(bytes) {
-            PickleError::WouldRun { callable } => callable,
-            other => panic!("{other}"),
-        }
-    }
-
-    #[test]
-    fn a_call_of_a_function_is_refused_by_name() {
-        let system = b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00echo\x85R.";
-        assert_eq!(would_run(system), "os.system");
-        let stacked = b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.";
-        assert_eq!(would_run(stacked), "builtins.eval");
-        assert_eq!(would_run(b"(ios\nsystem\n."), "os.system");
-        let object = b"(cos\nsystem\nX\x04\x00\x00\x00echoo.";
-        assert_eq!(would_run(object), "os.system");
-    }
-
-    #[test]
-    fn unknown_classes_become_objects_that_are_not_made() {
-        let bytes = b"\x80\x02cargparse\nNamespace\n)\x81}X\x02\x00\x00\x00lrK\x05sb.";
-        let pickle = read_bytes(bytes).unwrap();
-        let Value::Object { class, state } = pickle.get(pickle.root) else {
-            panic!("no object");
-        };
-        let Value::Global { name, .. } = pickle.get(*class) else {
-            panic!("no class");
-        };
-        assert_eq!(&**name, "Namespace");
-        let lr = pickle.entry(state.unwrap(), "lr").unwrap();
-        assert_eq!(*pickle.get(lr), Value::Int(5));
-    }
-
-    #[test]
-    fn damaged_pickles_are_errors_wherever_they_are_cut() {
-        let whole = b"\x80\x02}(X\x01\x00\x00\x00aK\x01X\x01\x00\x00\x00b]K\x02au.";
-        assert!(read_bytes(whole).is_ok());
-        for length in 0..whole.len() {
-            assert!(read_bytes(&whole[..length]).is_err(), "cut at {length}");
-        }
-        assert!(matches!(
-            refused(b"\x80\x02h\x07."),
-            PickleError::Malformed { .. }
-        ));
-        assert!(matches!(refused(b"t."), PickleError::Malformed { .. }));
-        assert!(matches!(refused(b"(s."), PickleError::Malformed { .. }));
-    }
-
-    #[test]
-    fn a_length_beyond_the_file_allocates_nothing() {
-        let bytes = b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.";
-        assert!(matches!(refused(bytes), PickleError::Truncated { .. }));
-    }
-
-    #[test]
-    fn lists_may_hold_themselves() {
-        let pickle = read_bytes(b"\x80\x02]q\x00h\x00a.").unwrap();
-        let Value::List(items) = pickle.get(pickle.root) else {
-            panic!("no list");
-        };
-        assert_eq!(items[..], [pickle.root]);
-    }
-
-    #[test]
-    fn whole_numbers_keep_their_sign() {
-        assert_eq!(signed(&[0xff]), -1);
-        assert_eq!(signed(&[0xff, 0x00]), 255);
-        assert_eq!(signed(&[]), 0);
-    }
-}
+mod tests;
