@@ -124,7 +124,7 @@ fn embedded(head: &[u8], rest: u64) -> Option<Embedded> {
 }
 
 /// A little-endian two's complement number of at most eight bytes.
-fn signed(bytes: &[u8]) -> i64 {
+pub(super) fn signed(bytes: &[u8]) -> i64 {
     let negative = bytes.last().is_some_and(|b| *b >= 0x80);
     let mut wide = if negative { [0xff; 8] } else { [0; 8] };
     wide[..bytes.len()].copy_from_slice(bytes);
