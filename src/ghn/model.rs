@@ -20,7 +20,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-pub use config::{Config, Decoder, HyperNet};
+pub use config::{Config, Decoder, HyperNet, Published};
 pub use files::{Listed, list};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
@@ -129,7 +129,7 @@ impl Ghn {
             stamp: Stamp::of_seed(seed),
             trained: false,
             model: Model::new(config, &Weights::random(seed))?,
-            config: config.clone(),
+            config: *config,
         })
     }
 

@@ -208,19 +208,17 @@ fn smaller_blocks_are_corners_of_larger_ones() {
             kernel,
         };
         let (large, small) = (shape(6, 5, [3, 3]), shape(2, 3, [1, 2]));
-        let whole = weights.blocks(&states, large).unwrap();
-        let corner = weights.blocks(&states, small).unwrap();
-        assert_eq!(corner.len(), 2 * small.len());
+        let whole = weights.blocks(&states, large);
+        let corner = weights.blocks(&states, small);
+        assert_eq!(corner.len(), 2 * 3 * 2 * 2);
         for (i, value) in corner.iter().enumerate() {
-            let (input, output) = (i % 3, i / 3 % 2);
-            let (x, node) = (i / 6 % 2, i / 12);
-            let at = ((node * 9 + x) * 6 + output) * 5 + input;
+            let (node, x) = (i % 2, i / 2 % 2);
+            let (input, output) = (i / 4 % 3, i / 12);
+            let at = ((output * 5 + input) * 9 + x) * 2 + node;
             assert!((whole[at] - value).abs() < 1e-6, "{decoder:?} {i}");
         }
-        let classes = weights
-            .class_blocks(&states, config.class_shape(4))
-            .unwrap();
-        assert_eq!(classes.len(), 2 * 10 * 4);
+        let classes = weights.class_block(&states[..8], config.class_shape(4));
+        assert_eq!(classes.len(), 10 * 4);
     }
 }
 
@@ -233,15 +231,13 @@ fn kernels_beyond_the_decoder_are_stretched() {
     };
     let weights = WeightDecoder::new(&config, &Weights::random(1)).unwrap();
     let shape = config.block_shape(2, 2, [5, 5]);
-    let blocks = weights.blocks(&[0.5; 8], shape).unwrap();
-    let decoded = weights
-        .blocks(&[0.5; 8], config.block_shape(2, 2, [3, 3]))
-        .unwrap();
-    // Position, output, input: the corners of a stretched plane are the corners of the plane.
+    let blocks = weights.blocks(&[0.5; 8], shape);
+    let decoded = weights.blocks(&[0.5; 8], config.block_shape(2, 2, [3, 3]));
+    // Output, input, position: the corners of a stretched plane are the corners of the plane.
     assert_eq!(blocks.len(), 100);
     for (stretched, original) in [(0, 0), (4, 2), (20, 6), (24, 8)] {
-        for i in 0..4 {
-            let difference = blocks[stretched * 4 + i] - decoded[original * 4 + i];
+        for channel in 0..4 {
+            let difference = blocks[channel * 25 + stretched] - decoded[channel * 9 + original];
             assert!(difference.abs() < 1e-6);
         }
     }

@@ -120,7 +120,7 @@ impl Embedding {
 fn pooled(ghn: &Ghn, arch: &Arch) -> Result<Vec<f64>, GhnError> {
     let parameters = Parameter::list(arch);
     let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
-    let (_, states) = ghn.states(&graph, &parameters)?;
+    let (_, states) = ghn.states(&graph, &parameters);
     let width = ghn.config().hid;
     let mut pooled = vec![0.0; width];
     for state in states.normalised.chunks_exact(width) {
