@@ -4,6 +4,7 @@
 //! would record for an architecture, [`Graph`] turns that record into the primitive ops, edges and
 //! distances of Knyazev et al. (2021), and a [`Ghn`] turns the graph into parameters.
 
+mod embed;
 mod error;
 pub mod graph;
 mod model;
@@ -11,6 +12,7 @@ mod parameter;
 pub mod reference;
 mod trace;
 
+pub use embed::{Embedding, Neighbour, norm};
 pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{

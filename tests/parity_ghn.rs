@@ -131,6 +131,7 @@ fn predictions_from_stored_graphs_are_the_stored_predictions() {
             let options = PredictOptions {
                 class_layers,
                 seed: 1,
+                only: None,
             };
             let got = ghn.predict_graph(&graph, &parameters, &options).unwrap();
             let case = format!("{} {name}", stored.tag);

@@ -8,6 +8,8 @@ use super::runs::{print, table};
 use crate::ghn::{self, Config, Ghn};
 use table::{Align, Table};
 
+mod embed;
+
 #[derive(Debug, Args)]
 pub struct GhnArgs {
     #[command(subcommand)]
@@ -24,6 +26,8 @@ enum What {
         /// cache folder
         ghn: String,
     },
+    /// The states that a GHN gives to the nodes of networks, before it decodes them to parameters
+    Embed(embed::EmbedArgs),
 }
 
 /// Runs the command.
@@ -34,6 +38,7 @@ pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
     match &args.what {
         What::List => list(common),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
+        What::Embed(args) => embed::run(common, args),
     }
 }
 
@@ -85,7 +90,7 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
             kind: ghn.kind(),
             trained: ghn.trained(),
             params: ghn.parameter_count(),
-            hash: ghn.hash()?,
+            hash: ghn.hash()?.to_owned(),
             path,
             config: ghn.config(),
         });
@@ -98,7 +103,7 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
         ("weights", weights(ghn.trained()).to_owned()),
         ("file", path.unwrap_or_else(|| "built in".to_owned())),
         ("parameters", ghn.parameter_count().to_string()),
-        ("hash", ghn.hash()?),
+        ("hash", ghn.hash()?.to_owned()),
         ("width of a state", config.hid.to_string()),
         ("trained for", format!("{} classes", config.num_classes)),
         ("largest block", format!("{out}x{input}x{h}x{w}")),

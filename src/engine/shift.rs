@@ -61,7 +61,7 @@ impl Shifts {
             return Ok(());
         };
         let embedding = self.embedding(&ghn, (stamp, reference.side), reply)?;
-        report.add_embedding(embedding.shift(&ghn, arch)?);
+        report.add_embedding(embedding.shift(&ghn, arch));
         reply.send(Body::Shift(Box::new(report)));
         Ok(())
     }

@@ -46,8 +46,11 @@ impl Dense {
 
 /// A row of `cols` equal values for each value.
 pub(super) fn spread<'a>(values: impl Iterator<Item = &'a f32>, cols: usize) -> Vec<f32> {
-    let rows = values.map(|v| std::iter::repeat_n(*v, cols));
-    rows.flatten().collect()
+    let mut rows = Vec::with_capacity(values.size_hint().0 * cols);
+    for value in values {
+        rows.resize(rows.len() + cols, *value);
+    }
+    rows
 }
 
 /// A matrix with `columns` columns, transposed.

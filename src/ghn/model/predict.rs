@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::super::graph::Graph;
 use super::super::{GhnError, Parameter, Trace};
 use super::decode::Vectors;
-use super::plan::{BlockShape, Form, VectorForm};
+use super::plan::{BlockShape, Form, Made, VectorForm};
 use super::propagate::States;
 use super::scale::Scaling;
 use super::tile::{Block, repeated};
@@ -26,7 +26,11 @@ impl Ghn {
     ///
     /// # Errors
     /// [`GhnError::Memory`] if there is not enough for the parameters.
-    pub fn predict(&self, arch: &Arch, options: &PredictOptions) -> Result<Prediction, GhnError> {
+    pub fn predict(
+        &self,
+        arch: &Arch,
+        options: &PredictOptions<'_>,
+    ) -> Result<Prediction, GhnError> {
         let start = Instant::now();
         let parameters = Parameter::list(arch);
         let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
@@ -47,7 +51,7 @@ impl Ghn {
         &self,
         graph: &Graph,
         parameters: &[Parameter],
-        options: &PredictOptions,
+        options: &PredictOptions<'_>,
     ) -> Result<Prediction, GhnError> {
         let start = Instant::now();
         let (_, states) = self.states(graph, parameters);
@@ -63,11 +67,13 @@ impl Ghn {
         let unpredicted = parameters
             .iter()
             .zip(&tensors)
-            .filter(|(_, t)| t.is_none())
+            .filter(|(p, t)| t.is_none() || !options.wants(&p.name))
             .map(|(p, _)| p.name.clone())
             .collect();
         let named = parameters.iter().zip(&mut tensors);
+        // A norm's two vectors come from one node, of which only one may be asked for.
         let tensors: StateDict = named
+            .filter(|(p, _)| options.wants(&p.name))
             .filter_map(|(p, t)| t.take().map(|t| (p.name.clone(), t)))
             .collect();
         Ok(Prediction {
@@ -98,7 +104,7 @@ impl Ghn {
     }
 }
 
-impl PredictOptions {
+impl PredictOptions<'_> {
     fn resolved(&self, classes_match: bool) -> Self {
         let class_layers = match self.class_layers {
             ClassLayers::WhenClassesMatch if classes_match => ClassLayers::Always,
@@ -109,6 +115,20 @@ impl PredictOptions {
             class_layers,
             ..*self
         }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_none_or(|only| only.has(name))
+    }
+
+    /// Whether a tensor that this makes is asked for.
+    fn wants_any(&self, made: &Made, parameters: &[Parameter]) -> bool {
+        let offset = match made.form {
+            Form::Vector(form) => form.offset(),
+            Form::Weight(_) | Form::ClassWeight(_) => None,
+        };
+        let mut made = [Some(made.parameter), offset].into_iter().flatten();
+        made.any(|parameter| self.wants(&parameters[parameter].name))
     }
 }
 
@@ -137,7 +157,7 @@ impl<'a> Writer<'a> {
         ghn: &'a Ghn,
         graph: &Graph,
         parameters: &'a [Parameter],
-        options: &PredictOptions,
+        options: &PredictOptions<'_>,
     ) -> Self {
         let config = ghn.config();
         let mut writer = Self {
@@ -154,7 +174,9 @@ impl<'a> Writer<'a> {
             vectors: Vec::new(),
         };
         let class_layers = options.class_layers == ClassLayers::Always;
-        for made in config.plan(graph, parameters, class_layers) {
+        let mut plan = config.plan(graph, parameters, class_layers);
+        plan.retain(|made| options.wants_any(made, parameters));
+        for made in plan {
             let target = Target {
                 node: made.node,
                 parameter: made.parameter,

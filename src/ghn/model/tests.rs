@@ -1,5 +1,7 @@
 //! Promises about GHN models that need no reference figures.
 
+mod transfer;
+
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -179,7 +181,7 @@ fn class_layers_are_left_alone_when_the_classes_differ() {
     let predict = |class_layers| {
         let options = PredictOptions {
             class_layers,
-            seed: 0,
+            ..PredictOptions::default()
         };
         ghn.predict(&arch, &options).unwrap()
     };
@@ -188,6 +190,43 @@ fn class_layers_are_left_alone_when_the_classes_differ() {
     let forced = predict(ClassLayers::Always);
     assert!(forced.unpredicted.is_empty());
     assert_eq!(forced.tensors.get("fc.weight").unwrap().shape, [7, 512]);
+}
+
+#[test]
+fn tensors_that_are_asked_for_are_those_of_the_whole_prediction() {
+    let ghn = Ghn::read(&fixture("ghn2_tiny.safetensors")).unwrap();
+    let arch = network("resnet18", 10, 32);
+    let whole = ghn.predict(&arch, &PredictOptions::default()).unwrap();
+    let patterns = ["layer4.1", "bn1.bias", "fc.weight"].map(ToOwned::to_owned);
+    let only = TensorChoice::of(&arch, &patterns).unwrap();
+    let options = PredictOptions {
+        only: Some(&only),
+        ..PredictOptions::default()
+    };
+    let part = ghn.predict(&arch, &options).unwrap();
+    let names: Vec<&str> = part.tensors.iter().map(|(name, _)| name).collect();
+    let expected = [
+        "bn1.bias",
+        "layer4.1.conv1.weight",
+        "layer4.1.bn1.weight",
+        "layer4.1.bn1.bias",
+        "layer4.1.conv2.weight",
+        "layer4.1.bn2.weight",
+        "layer4.1.bn2.bias",
+        "fc.weight",
+    ];
+    assert_eq!(names, expected);
+    // How a product is divided, and so its rounding, depends on how many tensors are decoded at once.
+    for (name, tensor) in part.tensors.iter() {
+        let pairs = whole.tensors.get(name).and_then(Tensor::floats);
+        let pairs = pairs.unwrap().iter().zip(tensor.floats().unwrap());
+        assert!(
+            pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-6),
+            "{name}"
+        );
+    }
+    let parameters = arch.parameters().count();
+    assert_eq!(part.unpredicted.len(), parameters - expected.len());
 }
 
 /// Of both decoders: a smaller block is the corner of a larger one.
