@@ -190,7 +190,7 @@ fn safetensors(
     let mut tensors = StateDict::default();
     let mut about = BTreeMap::from([
         ("ghn".to_owned(), ghn.name().to_owned()),
-        ("ghn_sha256".to_owned(), ghn.hash()?),
+        ("ghn_sha256".to_owned(), ghn.hash()?.to_owned()),
         ("ghn_trained".to_owned(), ghn.trained().to_string()),
     ]);
     let archs: Vec<&str> = views.iter().map(|v| v.arch.as_str()).collect();

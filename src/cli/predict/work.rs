@@ -12,7 +12,7 @@ use super::calibration::Calibrated;
 use crate::arch::Arch;
 use crate::data::DataSet;
 use crate::engine::protocol::{PredictSeconds, Predicted};
-use crate::ghn::{Ghn, PredictOptions, Prediction};
+use crate::ghn::{Ghn, GhnError, PredictOptions, Prediction};
 use crate::init::{self, Post, Progress};
 use crate::nn::StateDict;
 use crate::nn::files::write_safetensors;
@@ -55,7 +55,7 @@ impl Work<'_> {
         warnings.extend(report.warnings.iter().map(ToString::to_string));
         let calibration = self.calibrate(arch, &mut state, &mut warnings)?;
         let start = Instant::now();
-        let metadata = self.metadata(arch, calibration.as_ref());
+        let metadata = self.metadata(arch, calibration.as_ref())?;
         write_safetensors(&asked.output, &state, &metadata)?;
         predicted.seconds.write = start.elapsed().as_secs_f64();
         Ok(Answer {
@@ -109,14 +109,18 @@ impl Work<'_> {
     }
 
     /// What the file says about itself.
-    fn metadata(&self, arch: &Arch, calibrated: Option<&Calibrated>) -> BTreeMap<String, String> {
+    fn metadata(
+        &self,
+        arch: &Arch,
+        calibrated: Option<&Calibrated>,
+    ) -> Result<BTreeMap<String, String>, GhnError> {
         let ghn = &self.ghn;
         let mut all = vec![
             ("format", "pt".to_owned()),
             ("arch", arch.name().to_owned()),
             ("classes", arch.classes().to_string()),
             ("ghn", ghn.name().to_owned()),
-            ("ghn_sha256", ghn.hash()),
+            ("ghn_sha256", ghn.hash()?.to_owned()),
             ("ghn_trained", ghn.trained().to_string()),
             ("seed", self.common.seed.to_string()),
         ];
@@ -137,9 +141,8 @@ impl Work<'_> {
             let text = format!("{images} training images of {data} in {batches} batches");
             all.push(("calibrated", text));
         }
-        all.into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect()
+        let owned = |(key, value): (&str, String)| (key.to_owned(), value);
+        Ok(all.into_iter().map(owned).collect())
     }
 }
 
