@@ -23,7 +23,9 @@ impl Block<'_> {
     fn output(&self, o: usize) -> impl Iterator<Item = f32> {
         let length = self.inputs * self.positions() * self.nodes;
         let values = &self.values[o * length..(o + 1) * length];
-        values.chunks_exact(self.nodes).map(|nodes| nodes[self.node])
+        values
+            .chunks_exact(self.nodes)
+            .map(|nodes| nodes[self.node])
     }
 
     /// Appends the weight `[out, in, P]` to an empty vector: the block repeated along the first two

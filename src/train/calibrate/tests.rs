@@ -211,12 +211,12 @@ fn convolved(pixels: &[f32], filter: &[f32]) -> Vec<f64> {
     for image in pixels.chunks_exact(SIDE * SIDE * 3) {
         for at in 0..SIDE * SIDE {
             let mut sum = 0.0;
-            for tap in 0..27 {
+            for (tap, weight) in filter.iter().enumerate() {
                 let (c, dy, dx) = (tap / 9, tap / 3 % 3, tap % 3);
                 let (y, x) = (at / SIDE + dy, at % SIDE + dx);
                 if (1..=SIDE).contains(&y) && (1..=SIDE).contains(&x) {
                     let pixel = image[((y - 1) * SIDE + x - 1) * 3 + c];
-                    sum += f64::from(pixel) * f64::from(filter[tap]);
+                    sum += f64::from(pixel) * f64::from(*weight);
                 }
             }
             all.push(sum);
