@@ -125,7 +125,7 @@ impl Ghn {
         Self::read(&files::find(name)?)
     }
 
-    /// A GHN with torch's default initialisation.
+    /// A GHN with random weights, drawn as its authors draw them.
     ///
     /// # Errors
     /// None in practice: random weights always fit their config.
@@ -135,7 +135,7 @@ impl Ghn {
             stamp: Stamp::of_seed(seed),
             hash: OnceLock::new(),
             trained: false,
-            model: Model::new(config, &Weights::random(seed))?,
+            model: Model::new(config, &Weights::random(config, seed))?,
             config: *config,
         })
     }
