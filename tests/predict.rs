@@ -120,6 +120,8 @@ fn a_prediction_into_a_file_keeps_everything_else_bit_for_bit() {
         }
     }
     assert_eq!(answer["tensors"], predicted);
+    let warnings = answer["warnings"].to_string();
+    assert!(warnings.contains("running statistics"), "{warnings}");
     assert_eq!(answer["random"], Value::Array(Vec::new()));
     let treated = answer["post_processed"].as_array().expect("a list");
     assert_eq!(treated.len(), 5);
