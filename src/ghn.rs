@@ -6,6 +6,7 @@
 
 mod error;
 pub mod graph;
+pub mod hub;
 mod model;
 mod parameter;
 pub mod reference;
@@ -15,7 +16,7 @@ pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{
     Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, HyperNet, Listed,
-    Made, PredictOptions, Prediction, Seconds, ShapeTables, States, VectorForm, list,
+    Made, PredictOptions, Prediction, Seconds, ShapeTables, States, VectorForm, folder, list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

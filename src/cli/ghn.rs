@@ -1,4 +1,4 @@
-//! `hyperscope ghn`: Graph HyperNetworks at hand.
+//! `hyperscope ghn`: Graph HyperNetworks at hand, and those that can be fetched.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -7,6 +7,9 @@ use super::Common;
 use super::runs::{print, table};
 use crate::ghn::{self, Config, Ghn};
 use table::{Align, Table};
+
+mod fetch;
+mod published;
 
 #[derive(Debug, Args)]
 pub struct GhnArgs {
@@ -17,7 +20,13 @@ pub struct GhnArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// The built-in GHN and those in the cache folder
-    List,
+    List {
+        /// Those that their authors published instead, with sizes, and whether they are here
+        #[arg(long)]
+        published: bool,
+    },
+    /// Bring a published checkpoint into the cache folder, checked; an interrupted one goes on where it stopped
+    Fetch(fetch::FetchArgs),
     /// What a GHN is and what it was made for
     Show {
         /// `default`, a checkpoint (.pt, or .safetensors with its config beside it), or a name in the
@@ -29,10 +38,12 @@ enum What {
 /// Runs the command.
 ///
 /// # Errors
-/// If the GHN cannot be opened, or standard output cannot be written.
+/// If the GHN cannot be opened or fetched, or standard output cannot be written.
 pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
     match &args.what {
-        What::List => list(common),
+        What::List { published: false } => list(common),
+        What::List { published: true } => published::list(common),
+        What::Fetch(args) => fetch::run(common, args),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
     }
 }

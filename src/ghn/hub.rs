@@ -1,0 +1,218 @@
+//! Published checkpoints: what there is and where, how it comes into the cache folder, and how it is known to
+//! be what it should be.
+//!
+//! A download grows in `NAME.pt.part`, beside its place, with what identifies the file that it is a part of in
+//! `NAME.pt.part.json`. Whatever ends it, the next one goes on there. Once complete it is brought to the disk,
+//! read again for its hashes, and only then gets its name.
+//!
+//! One HTTP client, [`ureq`] with rustls, reaches every place. The hub has a crate of its own, hf-hub, but since
+//! its version 1.0 an interrupted file begins anew, it knows nothing of GitHub or of a plain mirror, and it
+//! brings more than two hundred crates along, a second TLS library among them.
+
+mod digests;
+mod download;
+mod error;
+mod http;
+mod ledger;
+mod part;
+mod published;
+mod room;
+mod source;
+mod witness;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+pub use error::FetchError;
+pub use ledger::{Entry, Ledger};
+pub use published::{PUBLISHED, Published, Size};
+pub use source::Source;
+pub use witness::{Dispute, Witness};
+
+use error::at;
+use part::{Lock, Part};
+
+/// How a checkpoint is fetched.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    pub from: Source,
+    /// SHA-256 that the file must have, in hexadecimal; it counts more than a remembered one.
+    pub sha256: Option<String>,
+    /// Fetch although the checkpoint is here already.
+    pub again: bool,
+    /// Attempts in a row that may bring nothing, once anything has come.
+    pub attempts: u32,
+    /// Time before the second attempt; it doubles with each further one.
+    pub wait: Duration,
+    /// A server that says nothing for longer counts as gone.
+    pub silence: Duration,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Self {
+            from: Source::Public,
+            sha256: None,
+            again: false,
+            attempts: 5,
+            wait: Duration::from_secs(1),
+            silence: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What happens while a checkpoint is fetched. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub enum Progress<'a> {
+    /// `from` answers; `have` bytes are here from an earlier attempt.
+    Begun {
+        from: &'a str,
+        have: u64,
+        total: Option<u64>,
+    },
+    /// What was here cannot be continued, and is dropped: the file has changed, or its source knows only whole
+    /// files.
+    Dropped {
+        bytes: u64,
+    },
+    Received {
+        have: u64,
+    },
+    /// The connection broke; the next attempt begins after `wait`.
+    Broken {
+        why: &'a FetchError,
+        wait: Duration,
+    },
+    /// The file is read for its hashes.
+    Checking {
+        done: u64,
+        total: u64,
+    },
+}
+
+/// A checkpoint in its place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fetched {
+    pub name: &'static str,
+    pub path: PathBuf,
+    pub bytes: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+    /// Who says that the file should have this hash.
+    pub witness: Witness,
+    /// Whether it was here before, and nothing was fetched.
+    pub already: bool,
+    /// Where it came from; none if it was here and it is not remembered from where.
+    pub from: Option<String>,
+    /// Bytes that an earlier call had brought.
+    pub resumed_from: u64,
+    pub seconds: f64,
+}
+
+/// Brings a published checkpoint into `folder`, checked.
+///
+/// # Errors
+/// [`FetchError`]; nothing lies under the checkpoint's name then that did not before.
+pub fn fetch(
+    published: &'static Published,
+    how: &Fetch,
+    folder: &Path,
+    on: &mut dyn FnMut(Progress<'_>),
+) -> Result<Fetched, FetchError> {
+    let start = Instant::now();
+    part::make_folder(folder)?;
+    let target = folder.join(published.file());
+    let _lock = Lock::take(published.name, &target)?;
+    if target.is_file() && !how.again {
+        return known(published, how, folder, target, on, start);
+    }
+    let mut part = Part::open(&target)?;
+    let resumed_from = part.version().map_or(0, |_| part.len());
+    let version = download::run(published, how, &mut part, on)?;
+    part.sync()?;
+    let found = digests::of(part.path(), &mut |done, total| {
+        on(Progress::Checking { done, total });
+    })?;
+    let ledger = Ledger::read(folder)?;
+    let witness = match witness::hear(
+        published,
+        how.sha256.as_deref(),
+        version.sha256.as_deref(),
+        ledger.get(published.name),
+        &found,
+    ) {
+        Ok(witness) => witness,
+        Err(dispute) => {
+            part.discard()?;
+            return Err(FetchError::WrongHash {
+                name: published.name,
+                from: version.from,
+                dispute,
+                ledger: folder.join(ledger::FILE),
+            });
+        }
+    };
+    part.place(&target)?;
+    let entry = Entry::new(&found, &version.from, witness);
+    Ledger::remember(folder, published.name, entry)?;
+    Ok(Fetched {
+        name: published.name,
+        path: target,
+        bytes: found.bytes,
+        sha256: found.sha256,
+        witness,
+        already: false,
+        from: Some(version.from),
+        resumed_from,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// A checkpoint that is here already, checked like one that was fetched.
+fn known(
+    published: &'static Published,
+    how: &Fetch,
+    folder: &Path,
+    target: PathBuf,
+    on: &mut dyn FnMut(Progress<'_>),
+    start: Instant,
+) -> Result<Fetched, FetchError> {
+    let found = digests::of(&target, &mut |done, total| {
+        on(Progress::Checking { done, total });
+    })?;
+    let ledger = Ledger::read(folder)?;
+    let remembered = ledger.get(published.name);
+    let heard = witness::hear(published, how.sha256.as_deref(), None, remembered, &found);
+    let witness = heard.map_err(|dispute| FetchError::Damaged {
+        name: published.name,
+        path: target.clone(),
+        dispute,
+    })?;
+    let from = remembered.map(|e| e.from.clone());
+    if remembered.is_none_or(|e| e.sha256 != found.sha256) {
+        let entry = Entry::new(&found, &target.to_string_lossy(), witness);
+        Ledger::remember(folder, published.name, entry)?;
+    }
+    Ok(Fetched {
+        name: published.name,
+        path: target,
+        bytes: found.bytes,
+        sha256: found.sha256,
+        witness,
+        already: true,
+        from,
+        resumed_from: 0,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> Result<(), FetchError> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(at("removing", path)(e)),
+        _ => Ok(()),
+    }
+}

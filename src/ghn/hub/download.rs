@@ -1,0 +1,167 @@
+//! The loop that completes a part: it goes on where it stands, as often as it is worth it.
+
+use std::io::{ErrorKind, Read as _};
+
+use super::part::{Part, Version};
+use super::source::Opened;
+use super::{Fetch, FetchError, Progress, Published, Size, room};
+
+const READ_AT_ONCE_BYTES: usize = 1 << 18;
+
+/// The longest wait is the first one doubled this often.
+const MOST_DOUBLINGS: u32 = 5;
+
+/// HTTP: there is nothing from that byte on.
+const RANGE_NOT_SATISFIABLE: u16 = 416;
+
+/// Completes `part`, and says what it is now the whole of.
+pub(super) fn run(
+    published: &'static Published,
+    how: &Fetch,
+    part: &mut Part,
+    on: &mut dyn FnMut(Progress<'_>),
+) -> Result<Version, FetchError> {
+    let mut answered = false;
+    let mut in_vain = 0;
+    loop {
+        let before = part.len();
+        let why = match attempt(published, how, part, &mut answered, on) {
+            Err(why) if why.may_pass(answered) => why,
+            done => return done,
+        };
+        in_vain = if part.len() > before { 0 } else { in_vain + 1 };
+        if in_vain >= how.attempts {
+            return Err(why);
+        }
+        let wait = how.wait * 2_u32.pow(in_vain.min(MOST_DOUBLINGS));
+        on(Progress::Broken { why: &why, wait });
+        std::thread::sleep(wait);
+    }
+}
+
+fn attempt(
+    published: &'static Published,
+    how: &Fetch,
+    part: &mut Part,
+    answered: &mut bool,
+    on: &mut dyn FnMut(Progress<'_>),
+) -> Result<Version, FetchError> {
+    if let Some(version) = part.version().filter(|v| v.total == Some(part.len())) {
+        // All of it had come when it was interrupted.
+        return Ok(version.clone());
+    }
+    let mut opened = open(published, how, part, on)?;
+    *answered = true;
+    let version = opened.version.clone();
+    check_size(published, version.total, &version.from)?;
+    let needed = version.total.map(|t| t.saturating_sub(part.len()));
+    room::check(part.path(), needed.unwrap_or(0))?;
+    on(Progress::Begun {
+        from: &version.from,
+        have: part.len(),
+        total: version.total,
+    });
+    copy(published, &mut opened, part, on)?;
+    check_size(published, Some(part.len()), &version.from)?;
+    Ok(version)
+}
+
+/// Begins to read at the first byte that is missing. A part of another version is dropped.
+fn open(
+    published: &Published,
+    how: &Fetch,
+    part: &mut Part,
+    on: &mut dyn FnMut(Progress<'_>),
+) -> Result<Opened, FetchError> {
+    let from_start = |part: &mut Part| {
+        let opened = how.from.open(published, 0, how.silence)?;
+        part.begin(&opened.version)?;
+        Ok(opened)
+    };
+    let have = part.len();
+    if have == 0 {
+        return from_start(part);
+    }
+    let opened = match how.from.open(published, have, how.silence) {
+        Err(FetchError::Answer { status, .. }) if status == RANGE_NOT_SATISFIABLE => None,
+        opened => Some(opened?),
+    };
+    let is_same = |o: &Opened| part.version().is_some_and(|v| v.is(&o.version));
+    match opened {
+        Some(opened) if opened.start == have && is_same(&opened) => Ok(opened),
+        other => {
+            on(Progress::Dropped { bytes: have });
+            match other {
+                Some(opened) if opened.start == 0 => {
+                    part.begin(&opened.version)?;
+                    Ok(opened)
+                }
+                _ => from_start(part),
+            }
+        }
+    }
+}
+
+fn copy(
+    published: &'static Published,
+    opened: &mut Opened,
+    part: &mut Part,
+    on: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), FetchError> {
+    let Version { from, total, .. } = &opened.version;
+    let limit = total.unwrap_or_else(|| published.size.limit());
+    let broken = |part: &Part, reason: String| FetchError::Broken {
+        name: published.name,
+        from: from.clone(),
+        have: part.len(),
+        total: *total,
+        reason,
+    };
+    let mut piece = vec![0; READ_AT_ONCE_BYTES];
+    loop {
+        let n = match opened.body.read(&mut piece) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            read => read.map_err(|e| broken(part, e.to_string()))?,
+        };
+        if n == 0 {
+            break;
+        }
+        if part.len() + n as u64 > limit {
+            // What follows is nobody's part, whatever it is.
+            part.clear()?;
+            return Err(FetchError::TooLong {
+                from: from.clone(),
+                limit,
+            });
+        }
+        part.append(&piece[..n], *total)?;
+        on(Progress::Received { have: part.len() });
+    }
+    match total {
+        Some(total) if part.len() < *total => Err(broken(part, "it ended too early".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn check_size(
+    published: &'static Published,
+    found: Option<u64>,
+    from: &str,
+) -> Result<(), FetchError> {
+    let Some(found) = found else {
+        return Ok(());
+    };
+    let fits = match published.size {
+        Size::Exactly(bytes) => found == bytes,
+        Size::About(_) => found <= published.size.limit(),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(FetchError::WrongSize {
+        name: published.name,
+        from: from.to_owned(),
+        expected: published.size,
+        found,
+    })
+}
