@@ -10,6 +10,7 @@ use table::{Align, Table};
 
 mod fetch;
 mod published;
+mod verify;
 
 #[derive(Debug, Args)]
 pub struct GhnArgs {
@@ -27,6 +28,8 @@ enum What {
     },
     /// Bring a published checkpoint into the cache folder, checked; an interrupted one goes on where it stopped
     Fetch(fetch::FetchArgs),
+    /// Compare the norms of predicted parameters with the published ones: is this the GHN that it should be?
+    Verify(verify::VerifyArgs),
     /// What a GHN is and what it was made for
     Show {
         /// `default`, a checkpoint (.pt, or .safetensors with its config beside it), or a name in the
@@ -38,12 +41,13 @@ enum What {
 /// Runs the command.
 ///
 /// # Errors
-/// If the GHN cannot be opened or fetched, or standard output cannot be written.
+/// If the GHN cannot be opened or fetched or differs from the published one, or standard output cannot be written.
 pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
     match &args.what {
         What::List { published: false } => list(common),
         What::List { published: true } => published::list(common),
         What::Fetch(args) => fetch::run(common, args),
+        What::Verify(args) => verify::run(common, args),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
     }
 }
