@@ -32,6 +32,7 @@ pub use published::{PUBLISHED, Published, Size};
 pub use source::Source;
 pub use witness::{Dispute, Witness};
 
+use digests::Digests;
 use error::at;
 use part::{Lock, Part};
 
@@ -126,87 +127,101 @@ pub fn fetch(
     part::make_folder(folder)?;
     let target = folder.join(published.file());
     let _lock = Lock::take(published.name, &target)?;
-    if target.is_file() && !how.again {
-        return known(published, how, folder, target, on, start);
-    }
-    let mut part = Part::open(&target)?;
-    let resumed_from = part.version().map_or(0, |_| part.len());
-    let version = download::run(published, how, &mut part, on)?;
-    part.sync()?;
-    let found = digests::of(part.path(), &mut |done, total| {
-        on(Progress::Checking { done, total });
-    })?;
     let ledger = Ledger::read(folder)?;
-    let witness = match witness::hear(
+    let job = Job {
         published,
-        how.sha256.as_deref(),
-        version.sha256.as_deref(),
-        ledger.get(published.name),
-        &found,
-    ) {
-        Ok(witness) => witness,
-        Err(dispute) => {
-            part.discard()?;
-            return Err(FetchError::WrongHash {
-                name: published.name,
-                from: version.from,
-                dispute,
-                ledger: folder.join(ledger::FILE),
-            });
-        }
+        how,
+        folder,
+        target,
+        remembered: ledger.get(published.name),
     };
-    part.place(&target)?;
-    let entry = Entry::new(&found, &version.from, witness);
-    Ledger::remember(folder, published.name, entry)?;
-    Ok(Fetched {
-        name: published.name,
-        path: target,
-        bytes: found.bytes,
-        sha256: found.sha256,
-        witness,
-        already: false,
-        from: Some(version.from),
-        resumed_from,
-        seconds: start.elapsed().as_secs_f64(),
-    })
+    let mut fetched = if job.target.is_file() && !how.again {
+        job.check(on)?
+    } else {
+        job.bring(on)?
+    };
+    fetched.seconds = start.elapsed().as_secs_f64();
+    Ok(fetched)
 }
 
-/// A checkpoint that is here already, checked like one that was fetched.
-fn known(
+/// One checkpoint on its way to its place.
+struct Job<'a> {
     published: &'static Published,
-    how: &Fetch,
-    folder: &Path,
+    how: &'a Fetch,
+    folder: &'a Path,
     target: PathBuf,
-    on: &mut dyn FnMut(Progress<'_>),
-    start: Instant,
-) -> Result<Fetched, FetchError> {
-    let found = digests::of(&target, &mut |done, total| {
-        on(Progress::Checking { done, total });
-    })?;
-    let ledger = Ledger::read(folder)?;
-    let remembered = ledger.get(published.name);
-    let heard = witness::hear(published, how.sha256.as_deref(), None, remembered, &found);
-    let witness = heard.map_err(|dispute| FetchError::Damaged {
-        name: published.name,
-        path: target.clone(),
-        dispute,
-    })?;
-    let from = remembered.map(|e| e.from.clone());
-    if remembered.is_none_or(|e| e.sha256 != found.sha256) {
-        let entry = Entry::new(&found, &target.to_string_lossy(), witness);
-        Ledger::remember(folder, published.name, entry)?;
+    remembered: Option<&'a Entry>,
+}
+
+impl Job<'_> {
+    /// Downloads what is missing, and gives it its name if it is what it should be.
+    fn bring(self, on: &mut dyn FnMut(Progress<'_>)) -> Result<Fetched, FetchError> {
+        let mut part = Part::open(&self.target)?;
+        let version = download::run(self.published, self.how, &mut part, on)?;
+        part.sync()?;
+        let found = digests::of(part.path(), on)?;
+        let witness = match self.hear(version.sha256.as_deref(), &found) {
+            Ok(witness) => witness,
+            Err(dispute) => {
+                part.discard()?;
+                return Err(FetchError::WrongHash {
+                    name: self.published.name,
+                    from: version.from,
+                    dispute,
+                    ledger: self.folder.join(ledger::FILE),
+                });
+            }
+        };
+        let resumed_from = part.inherited();
+        part.place(&self.target)?;
+        self.remember(Entry::new(&found, &version.from, witness))?;
+        Ok(Fetched {
+            from: Some(version.from),
+            resumed_from,
+            already: false,
+            ..self.fetched(found, witness)
+        })
     }
-    Ok(Fetched {
-        name: published.name,
-        path: target,
-        bytes: found.bytes,
-        sha256: found.sha256,
-        witness,
-        already: true,
-        from,
-        resumed_from: 0,
-        seconds: start.elapsed().as_secs_f64(),
-    })
+
+    /// Checks one that is here already like one that was fetched.
+    fn check(self, on: &mut dyn FnMut(Progress<'_>)) -> Result<Fetched, FetchError> {
+        let found = digests::of(&self.target, on)?;
+        let witness = self
+            .hear(None, &found)
+            .map_err(|dispute| FetchError::Damaged {
+                name: self.published.name,
+                path: self.target.clone(),
+                dispute,
+            })?;
+        if self.remembered.is_none_or(|e| e.sha256 != found.sha256) {
+            let place = self.target.to_string_lossy();
+            self.remember(Entry::new(&found, &place, witness))?;
+        }
+        Ok(self.fetched(found, witness))
+    }
+
+    fn hear(&self, announced: Option<&str>, found: &Digests) -> Result<Witness, Dispute> {
+        let given = self.how.sha256.as_deref();
+        witness::hear(self.published, given, announced, self.remembered, found)
+    }
+
+    fn remember(&self, entry: Entry) -> Result<(), FetchError> {
+        Ledger::remember(self.folder, self.published.name, entry)
+    }
+
+    fn fetched(self, found: Digests, witness: Witness) -> Fetched {
+        Fetched {
+            name: self.published.name,
+            path: self.target,
+            bytes: found.bytes,
+            sha256: found.sha256,
+            witness,
+            already: true,
+            from: self.remembered.map(|e| e.from.clone()),
+            resumed_from: 0,
+            seconds: 0.0,
+        }
+    }
 }
 
 /// Removes a file that may not be there.

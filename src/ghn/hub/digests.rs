@@ -7,8 +7,8 @@ use std::path::Path;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::FetchError;
 use super::error::at;
+use super::{FetchError, Progress};
 
 const HASHED_AT_ONCE_BYTES: usize = 1 << 20;
 
@@ -21,8 +21,8 @@ pub(super) struct Digests {
     pub git_blob: String,
 }
 
-/// Reads the file at `path` once; `on` gets the bytes read and the bytes in all.
-pub(super) fn of(path: &Path, on: &mut dyn FnMut(u64, u64)) -> Result<Digests, FetchError> {
+/// Reads the file at `path` once.
+pub(super) fn of(path: &Path, on: &mut dyn FnMut(Progress<'_>)) -> Result<Digests, FetchError> {
     let reading = || at("reading", path);
     let mut file = File::open(path).map_err(reading())?;
     let total = file.metadata().map_err(reading())?.len();
@@ -32,7 +32,7 @@ pub(super) fn of(path: &Path, on: &mut dyn FnMut(u64, u64)) -> Result<Digests, F
     let mut piece = vec![0; HASHED_AT_ONCE_BYTES];
     let mut bytes = 0;
     loop {
-        on(bytes, total);
+        on(Progress::Checking { done: bytes, total });
         let n = file.read(&mut piece).map_err(reading())?;
         if n == 0 {
             break;
@@ -61,7 +61,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hello");
         std::fs::write(&path, "hello\n").unwrap();
-        let digests = of(&path, &mut |_, _| {}).unwrap();
+        let digests = of(&path, &mut |_| {}).unwrap();
         // `sha256sum hello` and `git hash-object hello`
         assert_eq!(
             digests.sha256,

@@ -109,12 +109,13 @@ fn copy(
     on: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), FetchError> {
     let Version { from, total, .. } = &opened.version;
+    let is_known = opened.version.is(&opened.version);
     let limit = total.unwrap_or_else(|| published.size.limit());
     let broken = |part: &Part, reason: String| FetchError::Broken {
-        name: published.name,
         from: from.clone(),
         have: part.len(),
         total: *total,
+        is_known,
         reason,
     };
     let mut piece = vec![0; READ_AT_ONCE_BYTES];
@@ -164,4 +165,32 @@ fn check_size(
         expected: published.size,
         found,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_an_end_is_cut_off_and_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let published = Published::find("mlp_cifar10").unwrap();
+        let mut part = Part::open(&folder.path().join("mlp_cifar10.pt")).unwrap();
+        let version = Version::default();
+        part.begin(&version).unwrap();
+        let mut endless = Opened {
+            body: Box::new(std::io::repeat(7)),
+            start: 0,
+            version,
+        };
+        let mut most = 0;
+        let error = copy(published, &mut endless, &mut part, &mut |progress| {
+            if let Progress::Received { have } = progress {
+                most = have;
+            }
+        });
+        assert!(matches!(error, Err(FetchError::TooLong { .. })));
+        assert!(most <= published.size.limit());
+        assert_eq!(part.len(), 0);
+    }
 }

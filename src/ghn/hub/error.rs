@@ -32,14 +32,15 @@ pub enum FetchError {
     #[error("{url} redirects elsewhere, but {reason}")]
     Redirected { url: String, reason: &'static str },
     #[error(
-        "{name} broke off at {}: {reason}; what came is kept, the same command goes on from there ({from})",
-        progress(*.have, *.total)
+        "{from} broke off at {}: {reason}; {}",
+        progress(*.have, *.total), next_time(*.is_known)
     )]
     Broken {
-        name: &'static str,
         from: String,
         have: u64,
         total: Option<u64>,
+        /// Whether the source says something by which the same file is known again.
+        is_known: bool,
         reason: String,
     },
     #[error("{from} has {found} bytes, but {name} has {}; it is another file, and was not fetched", bytes(*.expected))]
@@ -145,6 +146,14 @@ fn bytes(size: Size) -> String {
     match size {
         Size::Exactly(bytes) => bytes.to_string(),
         Size::About(bytes) => format!("about {bytes}"),
+    }
+}
+
+const fn next_time(is_known: bool) -> &'static str {
+    if is_known {
+        "what came is kept, and the next attempt goes on from there"
+    } else {
+        "its server does not identify the file, so the next attempt begins anew"
     }
 }
 

@@ -141,6 +141,18 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    #[test]
+    fn a_server_that_says_nothing_counts_as_gone() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/x.pt", silent.local_addr().unwrap());
+        let begun = Instant::now();
+        let error = get(&url, 0, Duration::from_millis(100)).unwrap_err();
+        assert!(matches!(error, FetchError::Connect { .. }), "{error}");
+        assert!(begun.elapsed() < CONNECTING);
+    }
 
     #[test]
     fn redirections_stay_encrypted_and_may_name_only_a_path() {

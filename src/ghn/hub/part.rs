@@ -50,6 +50,8 @@ pub(super) struct Part {
     path: PathBuf,
     about: PathBuf,
     len: u64,
+    /// Bytes that were here when it was opened, and are not dropped since.
+    inherited: u64,
     version: Option<Version>,
 }
 
@@ -72,6 +74,7 @@ impl Part {
             path,
             about,
             len,
+            inherited: len,
             version,
         };
         if part.version.is_none() {
@@ -89,6 +92,11 @@ impl Part {
         self.len
     }
 
+    /// Bytes that an earlier process had brought.
+    pub(super) const fn inherited(&self) -> u64 {
+        self.inherited
+    }
+
     /// What the bytes are a part of; none if there are none.
     pub(super) const fn version(&self) -> Option<&Version> {
         self.version.as_ref()
@@ -98,6 +106,7 @@ impl Part {
     pub(super) fn clear(&mut self) -> Result<(), FetchError> {
         self.file.set_len(0).map_err(at("emptying", &self.path))?;
         self.len = 0;
+        self.inherited = 0;
         self.version = None;
         Ok(())
     }
