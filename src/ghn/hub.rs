@@ -14,6 +14,7 @@ mod download;
 mod error;
 mod http;
 mod ledger;
+mod lock;
 mod part;
 mod published;
 mod room;
@@ -34,7 +35,8 @@ pub use witness::{Dispute, Witness};
 
 use digests::Digests;
 use error::at;
-use part::{Lock, Part};
+use lock::Lock;
+use part::Part;
 
 /// How a checkpoint is fetched.
 #[derive(Clone, Debug)]

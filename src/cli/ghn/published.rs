@@ -21,6 +21,8 @@ struct Row {
     /// False for a size that follows from the number of weights.
     exact: bool,
     url: String,
+    #[serde(skip)]
+    page: &'static str,
     /// Where it lies here.
     path: Option<PathBuf>,
     /// Its hash, if it was fetched here.
@@ -39,6 +41,7 @@ impl Row {
             bytes: here.as_ref().map_or(published.size.bytes(), |m| m.len()),
             exact,
             url: published.url(),
+            page: published.page(),
             path: here.is_some().then_some(path),
             sha256: remembered.map(|e| e.sha256.clone()),
         }
@@ -66,7 +69,7 @@ pub fn list(common: &Common) -> anyhow::Result<()> {
         let about = if row.exact { "" } else { "~" };
         let size = format!("{about}{}B", short(row.bytes));
         let here = if row.path.is_some() { "yes" } else { "no" };
-        table.row(&[row.name, row.what, &size, here, &row.url]);
+        table.row(&[row.name, row.what, &size, here, row.page]);
     }
     let mut lines = table.lines();
     lines.push(

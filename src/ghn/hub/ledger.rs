@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digests::Digests;
 use super::error::at;
-use super::part::Lock;
+use super::lock::Lock;
 use super::{FetchError, Witness};
 use crate::nn::files::write_aside;
 

@@ -1,4 +1,4 @@
-//! The part of a file that is here already, what it is a part of, and who writes it.
+//! The part of a file that is here already, and what it is a part of.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -6,8 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::error::at;
@@ -174,50 +173,6 @@ fn read_version(about: &Path) -> Option<Version> {
     serde_json::from_str(&text).ok()
 }
 
-/// A lock beside a file, which the kernel frees when its holder dies.
-#[derive(Debug)]
-pub(super) struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    /// The sole right to fetch the checkpoint called `name`, to `target`.
-    pub(super) fn take(name: &'static str, target: &Path) -> Result<Self, FetchError> {
-        Self::lock(target, FlockOperation::NonBlockingLockExclusive)?
-            .ok_or(FetchError::Busy { name })
-    }
-
-    /// The sole right to change the file at `target`, as soon as nobody else has it.
-    pub(super) fn wait(target: &Path) -> Result<Self, FetchError> {
-        loop {
-            if let Some(lock) = Self::lock(target, FlockOperation::LockExclusive)? {
-                return Ok(lock);
-            }
-        }
-    }
-
-    fn lock(target: &Path, how: FlockOperation) -> Result<Option<Self>, FetchError> {
-        let mut hidden = OsString::from(".");
-        hidden.push(target.file_name().unwrap_or_default());
-        hidden.push(".lock");
-        let path = target.with_file_name(hidden);
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let file = options
-            .custom_flags(careful())
-            .open(&path)
-            .map_err(at("opening the lock", &path))?;
-        loop {
-            match flock(&file, how) {
-                Ok(()) => return Ok(Some(Self { _file: file })),
-                Err(Errno::WOULDBLOCK) => return Ok(None),
-                Err(Errno::INTR) => {}
-                Err(e) => return Err(at("locking", &path)(e.into())),
-            }
-        }
-    }
-}
-
 /// Makes the cache folder where it is missing.
 pub(super) fn make_folder(folder: &Path) -> Result<(), FetchError> {
     let mut builder = DirBuilder::new();
@@ -226,7 +181,7 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), FetchError> {
 }
 
 /// Not through a link, and without waiting if the name turns out to be a pipe.
-fn careful() -> i32 {
+pub(super) fn careful() -> i32 {
     // The bits of these flags are the same in either sign.
     (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC)
         .bits()
@@ -298,18 +253,5 @@ mod tests {
             !version("1").is(&elsewhere("aa")),
             "another place's tag means nothing here"
         );
-    }
-
-    #[test]
-    fn only_one_fetches() {
-        let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("a.pt");
-        let lock = Lock::take("a", &target).unwrap();
-        assert!(matches!(
-            Lock::take("a", &target),
-            Err(FetchError::Busy { .. })
-        ));
-        drop(lock);
-        assert!(Lock::take("a", &target).is_ok());
     }
 }

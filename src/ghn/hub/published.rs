@@ -49,6 +49,13 @@ enum Place {
 }
 
 impl Place {
+    const fn page(self) -> &'static str {
+        match self {
+            Self::HuggingFace => "huggingface.co/SamsungSAILMontreal/ghn3",
+            Self::Ppuda => "github.com/facebookresearch/ppuda",
+        }
+    }
+
     const fn folder(self) -> &'static str {
         match self {
             Self::HuggingFace => "https://huggingface.co/SamsungSAILMontreal/ghn3/resolve/main",
@@ -144,7 +151,13 @@ impl Published {
         format!("{}.pt", self.name)
     }
 
-    /// Its public place.
+    /// The page of the repository that published it, without `https://`.
+    #[must_use]
+    pub const fn page(&self) -> &'static str {
+        self.place.page()
+    }
+
+    /// The address of its file.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}/{}", self.place.folder(), self.file())
