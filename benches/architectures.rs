@@ -1,4 +1,5 @@
-//! How long it takes to describe networks, to draw the graphs that a GHN reads, and to make networks up.
+//! How long it takes to describe networks, to draw the graphs that a GHN reads, to make networks up and to
+//! compare one with them.
 //!
 //! `cargo bench --bench architectures`. What must hold, on one core:
 //!
@@ -8,6 +9,7 @@
 //! | the graph of ConvNeXt-Base with all virtual edges | 15 ms |
 //! | that of a DeepNets network of 1,000 nodes | 50 ms |
 //! | a DeepNets network drawn, with its graph | 1 ms |
+//! | `stats shift` without a GHN, the whole process | 20 ms |
 
 use std::hint::black_box;
 use std::process::{Command, Stdio};
@@ -25,22 +27,28 @@ const LARGEST: [&str; 2] = ["regnet_y_128gf", "efficientnet_v2_l"];
 /// Networks of the deep split with 1,011, 1,029 and 1,076 nodes.
 const THOUSAND_NODES: [u64; 3] = [131, 752, 95];
 
-/// From the start of the process to its end, as a user waits for it.
-fn show(c: &mut Criterion) {
-    let mut group = c.benchmark_group("arch show");
-    for name in LARGEST {
+/// A command from the start of its process to its end, as a user waits for it.
+fn command(c: &mut Criterion, group: &str, words: [&str; 2], names: [&str; 2]) {
+    let mut group = c.benchmark_group(group);
+    for name in names {
         group.bench_function(name, |b| {
             b.iter(|| {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_hyperscope"));
-                let status = command
-                    .args(["arch", "show", name])
-                    .stdout(Stdio::null())
-                    .status();
+                let status = command.args(words).arg(name).stdout(Stdio::null()).status();
                 assert!(status.is_ok_and(|status| status.success()));
             });
         });
     }
     group.finish();
+}
+
+fn show(c: &mut Criterion) {
+    command(c, "arch show", ["arch", "show"], LARGEST);
+}
+
+fn shift(c: &mut Criterion) {
+    let names = ["convnext_base", "efficientnet_v2_l"];
+    command(c, "stats shift", ["stats", "shift"], names);
 }
 
 /// From a network to its graph, virtual edges included.
@@ -98,6 +106,6 @@ fn settings() -> Criterion {
 criterion_group! {
     name = benches;
     config = settings();
-    targets = show, graph, sample
+    targets = show, graph, sample, shift
 }
 criterion_main!(benches);

@@ -4,8 +4,10 @@
 //! from it, the executor runs and differentiates it, and its cost and parameter list come from it.
 //! This room knows no tensors.
 
+mod alike;
 mod attention;
 mod builder;
+mod choice;
 mod cost;
 pub mod deepnets;
 mod diff;
@@ -20,8 +22,10 @@ mod tree;
 mod window;
 pub mod zoo;
 
+pub(crate) use alike::alike;
 pub use attention::{Attention, AttentionKind, Projection};
 pub use builder::{Builder, Draw, ModuleId};
+pub use choice::TensorChoice;
 pub use cost::{Cost, node_cost};
 pub use diff::{
     Diff, DiffRow, ModuleDiff, NodeDiff, Part, Side as DiffSide, Tally, block as diff_block,

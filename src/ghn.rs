@@ -4,6 +4,7 @@
 //! would record for an architecture, [`Graph`] turns that record into the primitive ops, edges and
 //! distances of Knyazev et al. (2021), and a [`Ghn`] turns the graph into parameters.
 
+mod embed;
 mod error;
 pub mod graph;
 pub mod hub;
@@ -12,11 +13,13 @@ mod parameter;
 pub mod reference;
 mod trace;
 
+pub use embed::{Embedding, Neighbour, norm};
 pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{
     Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, HyperNet, Listed,
-    Made, PredictOptions, Prediction, Seconds, ShapeTables, States, VectorForm, folder, list,
+    Made, PredictOptions, Prediction, Published, Seconds, ShapeTables, States, VectorForm, folder,
+    list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

@@ -10,7 +10,7 @@ mod recipe;
 mod start;
 
 pub use error::InitError;
-pub use file::{Classifier, arch_of, network};
+pub use file::{Adapted, Classifier, arch_of, network, network_for};
 pub use layers::FirstLayer;
 pub use post::{Post, PostReport, Progress, Warning, post_process};
 pub use recipe::{RECIPES, Recipe, recipe};

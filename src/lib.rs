@@ -25,6 +25,7 @@ pub mod data;
 pub mod engine;
 pub mod ghn;
 pub mod init;
+mod memory;
 pub mod nn;
 pub mod random;
 pub mod run;

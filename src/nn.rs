@@ -24,6 +24,7 @@ pub use error::{Mismatch, NnError};
 pub use kernel::activation::in_place as activate;
 pub use kernel::attention::biased as biased_attention;
 pub use kernel::loss::predicted;
+pub use kernel::matmul;
 pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime};
 pub use state::{StateDict, Tensor, Values};
 pub use update::{AdamWNumbers, SgdNumbers, Update};

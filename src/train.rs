@@ -6,12 +6,14 @@
 //! | `recipe` | [`Recipe`]: settings by name, and those that hold when nothing is said |
 //! | `finetune` | [`finetune`]: the loop |
 //! | `evaluate`, `metrics` | [`evaluate`], [`Metrics`]: a pass over a split |
+//! | `calibrate` | [`calibrate`]: running statistics of batch norms, measured on images |
 //! | `optim`, `schedule` | optimisers and the learning rate |
 //! | `event`, `reporter`, `meter`, `process` | what a run says, and what it hears |
 //! | `checkpoint`, `progress` | [`Checkpoints`]: everything that is needed to go on, on disk |
 //! | `diagnose` | which tensor spoilt the numbers |
 //! | `speed` | how fast a network trains and runs here |
 
+mod calibrate;
 mod checkpoint;
 mod diagnose;
 mod error;
@@ -29,6 +31,7 @@ mod schedule;
 mod speed;
 mod task;
 
+pub use calibrate::{Calibration, calibrate};
 pub use checkpoint::{Checkpoint, CheckpointError, Checkpoints, Kind};
 pub use error::{NotFinite, TrainError};
 pub use evaluate::{evaluate, evaluate_with};

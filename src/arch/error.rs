@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::Shape;
 use super::onnx::OnnxError;
+use crate::text::Shown;
 
 /// Why an architecture could not be built.
 #[derive(Debug, Error, Clone, PartialEq)]
@@ -20,6 +21,14 @@ pub enum ArchError {
         op: &'static str,
         input: Shape,
         reason: String,
+    },
+    #[error("the pattern \"{}\" cannot be read: {reason}", Shown::new(.pattern))]
+    Pattern { pattern: String, reason: String },
+    #[error("{arch} has no tensor and no module that fits \"{}\"{}; `hyperscope arch show {arch} --json` lists its tensors", Shown::new(.pattern), nearest(.suggestions))]
+    NoTensor {
+        arch: String,
+        pattern: String,
+        suggestions: Vec<String>,
     },
     #[error("{arch}: nothing leads from the images to the classifier")]
     Disconnected { arch: String },

@@ -217,6 +217,19 @@ impl Arch {
             .sum()
     }
 
+    /// The same network with this weight of the new value in the running statistics of all its batch
+    /// norms; with 1 they are those of the last batch.
+    #[must_use]
+    pub fn with_norm_momentum(mut self, weight: f64) -> Self {
+        let modules = self.modules.iter_mut().map(|m| &mut m.op);
+        for op in modules.chain(self.nodes.iter_mut().map(|n| &mut n.op)) {
+            if let Op::BatchNorm { momentum, .. } = op {
+                *momentum = weight;
+            }
+        }
+        self
+    }
+
     /// Modules whose `weight` has two or more dimensions, in registration order: the layers that
     /// post-processing counts from 1. The last one is the classifier.
     pub fn matrix_modules(&self) -> impl Iterator<Item = &Module> {

@@ -19,7 +19,7 @@ mod swin;
 mod vgg;
 mod vit;
 
-use super::{Arch, ArchError, Shape};
+use super::{Arch, ArchError, Shape, alike};
 
 /// Which stem a network has: the one for photographs, or the protocol's for 32x32 images
 /// (convolutions keep the resolution, the first pool is left out).
@@ -226,19 +226,9 @@ pub(super) fn check(
     })
 }
 
-/// Up to three names that a typing error could have turned into `name`.
+/// Names that a typing error could have turned into `name`.
 fn nearest(name: &str) -> Vec<String> {
-    let name = name.to_lowercase();
-    let mut scored: Vec<(f64, &str)> = names()
-        .map(|n| (strsim::jaro_winkler(&name, n), n))
-        .filter(|(score, _)| *score > 0.7)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, n)| n.to_owned())
-        .collect()
+    alike(&name.to_lowercase(), names())
 }
 
 #[cfg(test)]

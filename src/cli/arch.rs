@@ -75,11 +75,11 @@ pub struct Network {
 pub struct NetworkShape {
     /// Number of classes [default: 1000, or a file's own]
     #[arg(long, value_name = "N")]
-    classes: Option<usize>,
+    pub classes: Option<usize>,
     /// Height and width of the images; at 32 and below the network takes the stem for small images
     /// [default: 224, or a file's own]
     #[arg(long, value_name = "S")]
-    image: Option<usize>,
+    pub image: Option<usize>,
     /// GoogLeNet and Inception: with the auxiliary classifiers that torchvision gives them by default;
     /// networks of DeepNets-1M: with the one that cells are trained with
     #[arg(long)]

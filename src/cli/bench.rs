@@ -1,6 +1,7 @@
 //! `hyperscope bench`: how fast this build is, on this machine.
 
 mod ops;
+mod predict;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -24,6 +25,8 @@ enum What {
     Eval(NetworkArgs),
     /// Where the time goes: forward and backward of every kind of step, with its operations a second
     Ops(OpsArgs),
+    /// Prediction of a network's parameters, stage by stage, beside the time that it takes to write as much
+    Predict(predict::PredictArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +95,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
             };
             return ops::run(common, &args.network, work, args.each);
         }
+        What::Predict(args) => return predict::run(common, args),
     };
     let arch = args.network.build()?;
     let placement = common.placement()?;

@@ -8,6 +8,7 @@ use super::runs::{print, table};
 use crate::ghn::{self, Config, Ghn};
 use table::{Align, Table};
 
+mod embed;
 mod fetch;
 mod published;
 mod verify;
@@ -36,6 +37,8 @@ enum What {
         /// cache folder
         ghn: String,
     },
+    /// The states that a GHN gives to the nodes of networks, before it decodes them to parameters
+    Embed(embed::EmbedArgs),
 }
 
 /// Runs the command.
@@ -49,6 +52,7 @@ pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
         What::Fetch(args) => fetch::run(common, args),
         What::Verify(args) => verify::run(common, args),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
+        What::Embed(args) => embed::run(common, args),
     }
 }
 

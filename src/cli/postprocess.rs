@@ -149,6 +149,7 @@ fn post(common: &Common, args: &PostprocessArgs) -> anyhow::Result<Post> {
             .unwrap_or(PUBLISHED_BETA),
         first_layer: layer,
         max_size: args.max_size,
+        only: None,
         seed: common.seed,
     })
 }

@@ -1,4 +1,4 @@
-//! `hyperscope predict`: a GHN's parameters for a network, written to a file that PyTorch loads.
+//! `hyperscope predict`: a GHN's parameters for networks, written to files that PyTorch loads.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -6,90 +6,96 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use super::Common;
-use super::arch::Network;
-use super::ghn::weights;
-use super::runs::{print, table};
+use super::arch::NetworkShape;
 use crate::arch::Arch;
+use crate::data::DataSet;
 use crate::engine::protocol::{PredictSeconds, Predicted};
-use crate::ghn::{Ghn, PredictOptions, Prediction};
-use crate::init::post::PUBLISHED_BETA;
-use crate::init::{self, FirstLayer, Post, PostReport};
+use crate::ghn::{ClassLayers, Ghn, PredictOptions, Prediction};
+use crate::init::{self, Post, Progress};
+use crate::nn::StateDict;
 use crate::nn::files::write_safetensors;
-use table::{Align, Table};
+use answer::{Answer, show};
+use asked::Asked;
+use calibration::{Calibrated, CalibrationArgs};
+use post::PostArgs;
+
+mod answer;
+mod asked;
+mod calibration;
+mod post;
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {
+    /// torchvision's names, such as resnet50, or deepnets:SEED, deepnets/SPLIT:SEED, or ONNX files; each of
+    /// several gets a file of its own name in the folder that -o names
+    #[arg(required = true, value_name = "ARCH")]
+    archs: Vec<String>,
     #[command(flatten)]
-    network: Network,
+    shape: NetworkShape,
     /// `default`, a checkpoint (.pt, or .safetensors with its config beside it), or a name in the
     /// cache folder
     #[arg(long, default_value = crate::ghn::DEFAULT, value_name = "GHN")]
     ghn: String,
+    /// Predict only tensors that fit this pattern, or lie in a module that does; may be given several
+    /// times. `*` stands for any characters, dots included: layer4, 'layer4.*', '*.bias'
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<String>,
+    /// Put the prediction into the parameters of this file (.safetensors, .pt, .pth), whose other tensors
+    /// are kept; class count and stem follow from the file
+    #[arg(long, value_name = "FILE", conflicts_with = "auxiliary")]
+    into: Option<PathBuf>,
+    /// Whether the classification layer is predicted
+    #[arg(long, value_enum, default_value_t = Classifier::Auto, value_name = "WHEN")]
+    class_layers: Classifier,
     #[command(flatten)]
     post: PostArgs,
-    /// The safetensors file to write
-    #[arg(short, long, value_name = "OUT.safetensors")]
+    #[command(flatten)]
+    calibration: CalibrationArgs,
+    /// The safetensors file to write, or the folder for several
+    #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 }
 
-/// Post-processing after the prediction.
-#[derive(Debug, Args)]
-struct PostArgs {
-    /// What to do to the predicted weights
-    #[arg(long, value_enum, default_value_t = PostKind::None, value_name = "KIND")]
-    post: PostKind,
-    /// Strength of the noise
-    #[arg(long, default_value_t = PUBLISHED_BETA, value_name = "B")]
-    beta: f64,
-    /// First layer that is post-processed, by number from 1 or by name
-    #[arg(long, default_value_t = FirstLayer::default(), value_name = "N|NAME")]
-    layer: FirstLayer,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PostKind {
-    None,
-    Noise,
-    Orth,
-    #[value(name = "noise+orth")]
-    NoiseOrth,
+enum Classifier {
+    /// If the network has as many classes as the GHN was trained for
+    Auto,
+    /// Also for another class count: the GHN's classes are cut or repeated
+    Always,
+    /// It keeps its random initialisation, or what the file has
+    Never,
 }
 
-impl PostArgs {
-    fn post(&self, seed: u64) -> Post {
-        Post {
-            noise: matches!(self.post, PostKind::Noise | PostKind::NoiseOrth),
-            orth: matches!(self.post, PostKind::Orth | PostKind::NoiseOrth),
-            beta: self.beta,
-            first_layer: self.layer.clone(),
-            seed,
-            ..Post::default()
+impl Classifier {
+    const fn asked(self) -> ClassLayers {
+        match self {
+            Self::Auto => ClassLayers::WhenClassesMatch,
+            Self::Always => ClassLayers::Always,
+            Self::Never => ClassLayers::Never,
         }
     }
-}
-
-/// What `--json` prints: the fields of a prediction, then the rest.
-#[derive(Debug, Serialize)]
-struct Answer<'a> {
-    #[serde(flatten)]
-    predicted: Predicted,
-    output: &'a str,
-    post_processed: Vec<&'a str>,
-    warnings: Vec<String>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// If network or GHN cannot be had, post-processing fails, or the file cannot be written.
+/// If a network or the GHN cannot be had, nothing that is asked for can be predicted, post-processing or
+/// calibration fails, or a file cannot be written.
 pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
-    let arch = args.network.build()?;
-    let post = args.post.post(common.seed);
+    anyhow::ensure!(
+        args.into.is_none() || args.archs.len() == 1,
+        "--into takes the parameters of one network; predict the others alone"
+    );
+    let networks = asked::networks(args, common.seed)?;
     // A layer that does not exist is noticed before the work.
-    post.first_layer.find(&arch)?;
+    let post = args.post.post(common.seed);
+    for asked in &networks {
+        post.first_layer.find(&asked.arch)?;
+    }
+    let archs: Vec<&Arch> = networks.iter().map(|n| &n.arch).collect();
+    let data = args.calibration.open(&archs)?;
     let ghn = Ghn::open(&args.ghn, common.seed)?;
     if !ghn.trained() {
         eprintln!(
@@ -97,31 +103,143 @@ pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
             ghn.name()
         );
     }
-    let options = PredictOptions {
-        seed: common.seed,
-        ..PredictOptions::default()
+    asked::make_folder(args)?;
+    let work = Work {
+        common,
+        args,
+        ghn,
+        post,
+        data,
     };
-    let prediction = ghn.predict(&arch, &options)?;
-    let mut predicted = describe(&arch, &ghn, &prediction);
-    let mut state = init::random::complete(&arch, prediction.tensors, common.seed);
-    let report = init::post_process(&mut state, &arch, &post, &mut |_| ControlFlow::Continue(()))?;
-    let start = Instant::now();
-    write_safetensors(&args.output, &state, &metadata(&arch, &ghn, common.seed))?;
-    predicted.seconds.write = start.elapsed().as_secs_f64();
-    let output = args.output.to_string_lossy();
-    let answer = Answer {
-        predicted,
-        output: &output,
-        post_processed: report.layers.iter().map(|l| l.tensor.as_str()).collect(),
-        warnings: report.warnings.iter().map(ToString::to_string).collect(),
-    };
-    for warning in &answer.warnings {
-        eprintln!("warning: {warning}");
+    let mut answers = Vec::new();
+    for asked in networks {
+        let answer = work.one(asked)?;
+        for warning in &answer.warnings {
+            eprintln!("warning: {warning}");
+        }
+        answers.push(answer);
     }
-    if common.json {
-        return print::json(&answer);
+    show(common.json, &answers)
+}
+
+/// What all networks of a command share.
+struct Work<'a> {
+    common: &'a Common,
+    args: &'a PredictArgs,
+    ghn: Ghn,
+    post: Post,
+    data: Option<DataSet>,
+}
+
+impl Work<'_> {
+    /// Predicts for one network and writes its file.
+    fn one(&self, mut asked: Asked) -> anyhow::Result<Answer> {
+        let prediction = self.predict(&asked)?;
+        let arch = &asked.arch;
+        let mut predicted = describe(arch, &self.ghn, &prediction);
+        let (random, kept) = asked.left(&prediction.unpredicted);
+        let mut warnings = asked.refusal(&prediction.unpredicted);
+        let mut post = self.post.clone();
+        if asked.base.is_some() || asked.only.is_some() {
+            // What is not asked for is left as it is.
+            let names = prediction.tensors.iter().map(|(name, _)| name.to_owned());
+            post.only = Some(names.collect());
+        }
+        let mut state = match asked.base.take() {
+            Some(base) => overlaid(base.state, prediction.tensors),
+            None => init::random::complete(arch, prediction.tensors, self.common.seed),
+        };
+        let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+        let report = init::post_process(&mut state, arch, &post, go_on)?;
+        warnings.extend(report.warnings.iter().map(ToString::to_string));
+        let calibration = self.calibrate(arch, &mut state, &mut warnings)?;
+        let start = Instant::now();
+        let metadata = self.metadata(arch, calibration.as_ref());
+        write_safetensors(&asked.output, &state, &metadata)?;
+        predicted.seconds.write = start.elapsed().as_secs_f64();
+        Ok(Answer {
+            predicted,
+            of: arch.parameter_count() as u64,
+            only: self.args.only.clone(),
+            into: self.args.into.as_ref().map(|p| p.display().to_string()),
+            kept,
+            random,
+            output: asked.output.display().to_string(),
+            post_processed: report.layers.into_iter().map(|l| l.tensor).collect(),
+            layers: report.of,
+            calibration,
+            warnings,
+        })
     }
-    show(&answer, &report, &arch)
+
+    fn predict(&self, asked: &Asked) -> anyhow::Result<Prediction> {
+        let options = PredictOptions {
+            class_layers: self.args.class_layers.asked(),
+            only: asked.only.as_ref(),
+            seed: self.common.seed,
+        };
+        let prediction = self.ghn.predict(&asked.arch, &options)?;
+        anyhow::ensure!(
+            asked.only.is_none() || !prediction.tensors.is_empty(),
+            "the GHN \"{}\" predicts nothing of what --only chooses: buffers, a few odd parameters and, unless \
+             --class-layers says so, a classification layer for other classes are left as they are",
+            self.ghn.name()
+        );
+        Ok(prediction)
+    }
+
+    fn calibrate(
+        &self,
+        arch: &Arch,
+        state: &mut StateDict,
+        warnings: &mut Vec<String>,
+    ) -> anyhow::Result<Option<Calibrated>> {
+        let Some(data) = &self.data else {
+            return Ok(None);
+        };
+        let done = self.args.calibration.run(self.common, data, arch, state)?;
+        if done.norms == 0 {
+            warnings.push(format!(
+                "{} has no batch norm that keeps statistics, so there is nothing to calibrate",
+                arch.name()
+            ));
+        }
+        Ok(Some(done))
+    }
+
+    /// What the file says about itself.
+    fn metadata(&self, arch: &Arch, calibrated: Option<&Calibrated>) -> BTreeMap<String, String> {
+        let ghn = &self.ghn;
+        let mut all = vec![
+            ("format", "pt".to_owned()),
+            ("arch", arch.name().to_owned()),
+            ("classes", arch.classes().to_string()),
+            ("ghn", ghn.name().to_owned()),
+            ("ghn_sha256", ghn.hash()),
+            ("ghn_trained", ghn.trained().to_string()),
+            ("seed", self.common.seed.to_string()),
+        ];
+        if !self.args.only.is_empty() {
+            all.push(("only", self.args.only.join(" ")));
+        }
+        // Without the folder: the file may go anywhere.
+        if let Some(file) = self.args.into.as_ref().and_then(|p| p.file_name()) {
+            all.push(("into", file.to_string_lossy().into_owned()));
+        }
+        if let Some(done) = calibrated.filter(|c| c.norms > 0) {
+            let Calibrated {
+                data,
+                images,
+                batches,
+                ..
+            } = done;
+            let text = format!("{images} training images of {data} in {batches} batches");
+            all.push(("calibrated", text));
+        }
+        all.into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
+    }
 }
 
 fn describe(arch: &Arch, ghn: &Ghn, prediction: &Prediction) -> Predicted {
@@ -142,67 +260,10 @@ fn describe(arch: &Arch, ghn: &Ghn, prediction: &Prediction) -> Predicted {
     }
 }
 
-/// What the file says about itself.
-fn metadata(arch: &Arch, ghn: &Ghn, seed: u64) -> BTreeMap<String, String> {
-    [
-        ("format", "pt".to_owned()),
-        ("arch", arch.name().to_owned()),
-        ("classes", arch.classes().to_string()),
-        ("ghn", ghn.name().to_owned()),
-        ("ghn_sha256", ghn.hash()),
-        ("ghn_trained", ghn.trained().to_string()),
-        ("seed", seed.to_string()),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into()
-}
-
-fn show(answer: &Answer, report: &PostReport, arch: &Arch) -> anyhow::Result<()> {
-    let Predicted {
-        ghn,
-        trained,
-        params,
-        tensors,
-        unpredicted,
-        seconds,
-        ..
-    } = &answer.predicted;
-    let milliseconds = |s: f64| format!("{:.1} ms", 1e3 * s);
-    let predicted = format!(
-        "{tensors} tensors, {params} of {} values",
-        arch.parameter_count()
-    );
-    let mut rows = vec![
-        ("GHN", format!("{ghn} ({})", weights(*trained))),
-        ("predicted", predicted),
-        ("left random", named(unpredicted)),
-    ];
-    if !report.layers.is_empty() {
-        let text = format!("{} of {} layers", report.layers.len(), report.of);
-        rows.push(("post-processed", text));
+/// `base` with the values of `given` in place of its own.
+fn overlaid(mut base: StateDict, given: StateDict) -> StateDict {
+    for (name, tensor) in given {
+        base.insert(name, tensor);
     }
-    rows.extend([
-        ("graph", milliseconds(seconds.graph)),
-        ("node states", milliseconds(seconds.gnn)),
-        ("decoding", milliseconds(seconds.decode)),
-        ("writing", milliseconds(seconds.write)),
-        ("file", answer.output.to_owned()),
-    ]);
-    let mut table = Table::new(&[(arch.name(), Align::Left), ("", Align::Left)]);
-    for (what, value) in &rows {
-        table.row(&[*what, value.as_str()]);
-    }
-    print::lines(&table.lines())
-}
-
-/// The first few names, and how many there are.
-fn named(names: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let mut text = names[..names.len().min(SHOWN)].join(", ");
-    match names.len() {
-        0 => "nothing".clone_into(&mut text),
-        n if n > SHOWN => text += &format!(", ... ({n} in all)"),
-        _ => {}
-    }
-    text
+    base
 }

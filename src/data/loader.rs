@@ -176,7 +176,7 @@ impl TrainMaker {
     }
 }
 
-/// One pass over the images of a split, in data-set order, without augmentation; can be repeated.
+/// One pass over the images of a split, without augmentation; can be repeated.
 pub struct EvalLoader {
     maker: Arc<EvalMaker>,
     /// The pass that goes on; between passes there are no threads.
@@ -187,11 +187,13 @@ pub struct EvalLoader {
 struct EvalMaker {
     images: Images,
     batch: usize,
+    /// Positions in the pool.
+    order: Vec<u32>,
 }
 
 impl EvalLoader {
-    /// Reads the images of a split, as `protocol` divides the data set; its side and batch apply, its
-    /// augmentation does not. With `limit`, only so many, spread evenly over the split.
+    /// Reads the images of a split in data-set order, as `protocol` divides the data set; its side and
+    /// batch apply, its augmentation does not. With `limit`, only so many, spread evenly over the split.
     ///
     /// # Errors
     /// If the data set has no such images, or one cannot be read.
@@ -201,13 +203,44 @@ impl EvalLoader {
         protocol: &Protocol,
         limit: Option<usize>,
     ) -> Result<Self, DataError> {
+        Self::ordered(data, split, protocol, limit, |_| {})
+    }
+
+    /// As [`EvalLoader::new`], in an order drawn from the protocol's seed: batches of a set that is
+    /// sorted by class then hold all classes.
+    ///
+    /// # Errors
+    /// As [`EvalLoader::new`].
+    pub fn mixed(
+        data: &DataSet,
+        split: Split,
+        protocol: &Protocol,
+        limit: Option<usize>,
+    ) -> Result<Self, DataError> {
+        let mut stream = random::stream(protocol.seed, "data/mixed");
+        Self::ordered(data, split, protocol, limit, |order| {
+            order.shuffle(&mut stream);
+        })
+    }
+
+    fn ordered(
+        data: &DataSet,
+        split: Split,
+        protocol: &Protocol,
+        limit: Option<usize>,
+        arrange: impl FnOnce(&mut [u32]),
+    ) -> Result<Self, DataError> {
         check(data, protocol.side, protocol.batch)?;
         let selection = data
             .select(split, protocol)?
             .thin(limit.unwrap_or(usize::MAX));
+        let images = Images::new(data, &selection, protocol.side)?;
+        let mut order: Vec<u32> = (0..images.pool.len() as u32).collect();
+        arrange(&mut order);
         let maker = EvalMaker {
-            images: Images::new(data, &selection, protocol.side)?,
+            images,
             batch: protocol.batch,
+            order,
         };
         Ok(Self {
             maker: Arc::new(maker),
@@ -277,9 +310,11 @@ impl EvalMaker {
     }
 
     fn make(&self, index: usize) -> Result<Batch, DataError> {
-        let positions = index * self.batch..((index + 1) * self.batch).min(self.images.pool.len());
+        let end = ((index + 1) * self.batch).min(self.order.len());
         let cut = self.images.preparation.centre_cut();
-        self.images.batch(0, index, positions.map(|p| (p, cut)))
+        let positions = self.order[index * self.batch..end].iter();
+        let cuts = positions.map(|p| (*p as usize, cut));
+        self.images.batch(0, index, cuts)
     }
 }
 

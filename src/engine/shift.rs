@@ -67,7 +67,7 @@ impl Shifts {
             return Ok(());
         };
         let embedding = self.embedding(&ghn, reference.side, reply)?;
-        report.add_embedding(embedding.shift(&ghn, &arch)?);
+        report.add_embedding(embedding.shift(&ghn, &arch));
         reply.send(Body::Shift(Box::new(report)));
         Ok(())
     }

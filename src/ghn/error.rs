@@ -59,31 +59,11 @@ pub enum GhnError {
         tensors: usize,
         missing: &'static str,
     },
-    #[error("predicting the parameters of {arch}: {source}")]
-    Compute {
-        arch: String,
-        source: candle_core::Error,
-    },
-}
-
-impl GhnError {
-    pub(super) fn compute(source: candle_core::Error) -> Self {
-        Self::Compute {
-            arch: "a network".to_owned(),
-            source,
-        }
-    }
-
-    /// Names the architecture in an error of the algebra.
-    pub(super) fn about(self, name: &str) -> Self {
-        match self {
-            Self::Compute { source, .. } => Self::Compute {
-                arch: name.to_owned(),
-                source,
-            },
-            other => other,
-        }
-    }
+    #[error(
+        "there is not enough memory for {values} predicted parameters, {} MB; predict part of the network",
+        .values * size_of::<f32>() / 1_000_000
+    )]
+    Memory { values: usize },
 }
 
 fn shown(path: &Path) -> Shown {

@@ -18,13 +18,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use config::{Config, Decoder, HyperNet};
+pub use config::{Config, Decoder, HyperNet, Published};
 pub use files::{Listed, folder, list};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
 pub use sizes::{Axis, Fallback, ShapeTables};
 
 use super::GhnError;
+use crate::arch::TensorChoice;
 use crate::nn::StateDict;
 use decode::{VectorDecoder, WeightDecoder};
 use features::Features;
@@ -80,8 +81,10 @@ pub enum ClassLayers {
 
 /// What to predict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PredictOptions {
+pub struct PredictOptions<'a> {
     pub class_layers: ClassLayers,
+    /// Only these tensors are decoded; `None` for all.
+    pub only: Option<&'a TensorChoice>,
     /// Of the few values that are drawn: a vision transformer's class token has a position encoding
     /// that no GHN predicts.
     pub seed: u64,
@@ -129,7 +132,7 @@ impl Ghn {
             trained: false,
             identity: format!("untrained, seed {seed}"),
             model: Model::new(config, &Weights::random(seed))?,
-            config: config.clone(),
+            config: *config,
         })
     }
 

@@ -42,6 +42,12 @@ impl Parameter {
         all
     }
 
+    /// Number of values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
     /// Path of the module that owns it; empty for the network itself.
     #[must_use]
     pub fn module(&self) -> &str {

@@ -5,11 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::InitError;
-use crate::arch::{Arch, Module, TensorRole, TensorSpec};
-
-/// Likeness (Jaro-Winkler) from which a name is worth suggesting, and how many are.
-const ALIKE: f64 = 0.7;
-const SUGGESTIONS: usize = 3;
+use crate::arch::{Arch, Module, TensorRole, TensorSpec, alike};
 
 /// The first layer that is treated, of those that own a weight of two or more dimensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +60,7 @@ impl FirstLayer {
             Self::Name(name) => named(name, &paths).ok_or_else(|| InitError::LayerName {
                 arch: arch.name().to_owned(),
                 name: name.clone(),
-                suggestions: alike(name, &paths),
+                suggestions: alike(name, paths),
             }),
         }
     }
@@ -80,20 +76,6 @@ fn named(name: &str, paths: &[&str]) -> Option<usize> {
     exact
         .or_else(|| paths.iter().position(is_below))
         .map(|index| index + 1)
-}
-
-fn alike(name: &str, paths: &[&str]) -> Vec<String> {
-    let mut scored: Vec<(f64, &str)> = paths
-        .iter()
-        .map(|path| (strsim::jaro_winkler(name, path), *path))
-        .filter(|(score, _)| *score > ALIKE)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored
-        .into_iter()
-        .take(SUGGESTIONS)
-        .map(|(_, path)| path.to_owned())
-        .collect()
 }
 
 /// A layer that post-processing counts.

@@ -11,7 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::layers::{self, Layer};
 use super::{FirstLayer, InitError};
-use crate::arch::Arch;
+use crate::arch::{Arch, TensorChoice};
 use crate::nn::linalg::MatrixView;
 use crate::nn::{StateDict, Tensor, parallel};
 use crate::random::stream;
@@ -33,6 +33,8 @@ pub struct Post {
     /// Only layers with more output or input channels than this are treated, and noise is added
     /// beyond this many of either; 0 for all.
     pub max_size: usize,
+    /// Only the weights of this choice are treated; `None` for all.
+    pub only: Option<TensorChoice>,
     pub seed: u64,
 }
 
@@ -48,6 +50,7 @@ impl Default for Post {
             beta: PUBLISHED_BETA,
             first_layer: FirstLayer::default(),
             max_size: 0,
+            only: None,
             seed: 0,
         }
     }
@@ -62,6 +65,10 @@ impl Post {
 
     fn adds_noise(&self) -> bool {
         self.noise && self.beta > 0.0
+    }
+
+    fn chooses(&self, tensor: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.has(tensor))
     }
 }
 
@@ -147,7 +154,8 @@ pub fn post_process_with(
     if !post.acts() {
         return Ok(report);
     }
-    let treated = layers::treated(arch, first, post.max_size);
+    let mut treated = layers::treated(arch, first, post.max_size);
+    treated.retain(|layer| post.chooses(&layer.weight.name));
     let results = treat_all(state, arch, post, &treated, noise, progress)?;
     for (layer, result) in treated.iter().zip(results) {
         let name = &layer.weight.name;

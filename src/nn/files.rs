@@ -1,4 +1,5 @@
-//! Parameters in files: safetensors in and out, what `torch.save` writes, read without Python, and ONNX.
+//! Parameters in files: safetensors in and out, what `torch.save` writes, read without Python, and ONNX;
+//! a matrix for NumPy.
 //!
 //! What kind of file it is follows from its first bytes, never from its name. Lengths in a file are
 //! checked against the file's size before anything is allocated for them.
@@ -19,6 +20,7 @@ mod element;
 mod error;
 mod kind;
 mod legacy;
+mod npy;
 mod onnx;
 mod onnx_write;
 mod safetensors;
@@ -27,6 +29,7 @@ mod zip;
 
 pub use aside::write_aside;
 pub use error::{FileError, Problem};
+pub use npy::write_npy;
 pub use onnx::onnx_state;
 pub use onnx_write::{Written, write_onnx};
 pub use safetensors::write_safetensors;

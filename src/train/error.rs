@@ -34,6 +34,15 @@ pub enum TrainError {
         /// The first tensor that is not finite, in words.
         culprit: String,
     },
+    /// The network's activations leave the numbers where batch norms measure them.
+    #[error(
+        "measuring the statistics of the batch norms: {culprit}; the activations before it overflow, so these \
+         parameters are of no use in inference"
+    )]
+    StatisticsNotFinite {
+        /// The first tensor that is not finite, in words.
+        culprit: String,
+    },
     #[error("{0}")]
     BadTask(String),
 }

@@ -78,7 +78,7 @@ pub fn run(common: &Common, args: &ShiftArgs) -> anyhow::Result<()> {
         let embedding = Embedding::of(ghn, split, reference.side, count, || bar.inc(1))?;
         bar.finish_and_clear();
         for (report, arch) in reports.iter_mut().zip(&archs) {
-            report.add_embedding(embedding.shift(ghn, arch)?);
+            report.add_embedding(embedding.shift(ghn, arch));
         }
     }
     match reports.as_slice() {

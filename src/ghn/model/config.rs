@@ -29,7 +29,7 @@ pub enum Decoder {
 }
 
 /// The numbers that define a GHN.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Config {
     /// Width of a node's state.
     pub hid: usize,
@@ -47,7 +47,29 @@ pub struct Config {
     pub layernorm: bool,
 }
 
+/// A GHN that was published, by what people call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    pub name: &'static str,
+    pub config: Config,
+}
+
 impl Config {
+    /// The published GHNs, small to large.
+    pub const PUBLISHED: [Published; 6] = {
+        const fn of(name: &'static str, config: Config) -> Published {
+            Published { name, config }
+        }
+        [
+            of("ghn2-cifar10", Self::ghn2_cifar10()),
+            of("ghn2-imagenet", Self::ghn2_imagenet()),
+            of("ghn3-t", Self::ghn3_imagenet(64, 3, 8)),
+            of("ghn3-s", Self::ghn3_imagenet(128, 5, 16)),
+            of("ghn3-l", Self::ghn3_imagenet(256, 12, 16)),
+            of("ghn3-xl", Self::ghn3_imagenet(384, 24, 16)),
+        ]
+    };
+
     /// GHN-2 as published for CIFAR-10.
     #[must_use]
     pub const fn ghn2_cifar10() -> Self {

@@ -5,12 +5,11 @@
 
 use super::super::GhnError;
 use super::config::{Config, Decoder, HyperNet};
-use super::dense::{Dense, relu};
+use super::dense::{Dense, relu, spread, transposed};
 use super::plan::BlockShape;
 use super::tile::resized;
 use super::weights::Weights;
-
-type Computed = Result<Vec<f32>, candle_core::Error>;
+use crate::nn::matmul::{Fill, View, ViewMut, multiply, multiply_stacked};
 
 /// Decodes weights.
 #[derive(Clone, Debug)]
@@ -56,128 +55,149 @@ impl WeightDecoder {
             ),
         };
         Ok(Self {
-            config: config.clone(),
+            config: *config,
             layers,
             classes,
         })
     }
 
-    /// Decodes a block for each state: `[n, P, O, I]`. Kernels larger than the decoder's are decoded
+    /// Decodes a block for each state `[n, C]`: `[O, I, P, n]`. Kernels larger than the decoder's are decoded
     /// at its size and stretched.
-    pub fn blocks(&self, states: &[f32], shape: BlockShape) -> Computed {
-        let [_, _, h, w] = self.config.max_shape;
+    pub fn blocks(&self, states: &[f32], shape: BlockShape) -> Vec<f32> {
         let kernel = self.config.decoded_kernel(shape.kernel);
-        let decoded = BlockShape { kernel, ..shape };
+        let columns = transposed(states, self.config.hid);
         let values = match &self.layers {
             Layers::Conv {
                 planes,
                 widen,
                 block,
             } => {
-                let part = self.part(planes, kernel);
-                let rows = self.rows(shape.outputs, shape.inputs);
-                positionwise(states, &part, widen, &block.rows(rows))?
+                let mut x = self.planes(planes, &columns, kernel);
+                relu(&mut x);
+                let mut x = widen.apply_to_columns(&x);
+                relu(&mut x);
+                self.block(block, &x, shape)
             }
             Layers::Mlp { hidden, block } => {
-                let mut x = hidden.apply(states)?;
+                let mut x = hidden.apply_to_columns(&columns);
                 relu(&mut x);
-                let positions = h * w;
-                let rows = self.positions(kernel).flat_map(|p| {
-                    let rows = self.rows(shape.outputs, shape.inputs);
-                    rows.map(move |r| r * positions + p)
-                });
-                block.rows(rows).apply(&x)?
+                self.whole_block(block, &x, shape, kernel)
             }
         };
         if kernel == shape.kernel {
-            return Ok(values);
+            return values;
         }
-        let stretched = values
-            .chunks_exact(decoded.len())
-            .flat_map(|block| resized(block, kernel, shape.kernel));
-        Ok(stretched.collect())
+        let plane = values.len() / (shape.outputs * shape.inputs);
+        let planes = values.chunks_exact(plane);
+        planes
+            .flat_map(|plane| resized(plane, kernel, shape.kernel))
+            .collect()
     }
 
-    /// Decodes the classifier's weight for each state: `[n, 1, K, I]`.
-    pub fn class_blocks(&self, states: &[f32], shape: BlockShape) -> Computed {
+    /// The first layer at the positions of a kernel, from `[C, n]` to `[4 C, P, n]`: its rows are positions
+    /// within channels.
+    fn planes(&self, layer: &Dense, states: &[f32], kernel: [usize; 2]) -> Vec<f32> {
+        let [_, _, h, w] = self.config.max_shape;
+        let channels = layer.outputs / (h * w);
+        let n = states.len() / layer.inputs;
+        let positions = || self.positions(kernel);
+        let biases = (0..channels).flat_map(|c| positions().map(move |p| c * h * w + p));
+        let mut x = spread(biases.map(|row| &layer.bias[row]), n);
+        let columns = positions().count() * n;
+        let states = View::dense(states, layer.inputs, n);
+        let mut out = ViewMut::dense(&mut x, channels, columns);
+        for (i, position) in positions().enumerate() {
+            let rows = layer.rows(position, channels, h * w);
+            let mut out = out.cols(i * n..(i + 1) * n);
+            multiply(&mut out, rows, states, Fill::Accumulate);
+        }
+        x
+    }
+
+    /// The conv decoder's last layer, for outputs and inputs of the block alone: from `[8 C, P n]` to
+    /// `[O, I, P n]`.
+    fn block(&self, layer: &Dense, x: &[f32], shape: BlockShape) -> Vec<f32> {
+        let width = self.config.max_shape[1];
+        let columns = x.len() / layer.inputs;
+        let biases =
+            (0..shape.outputs).flat_map(|o| &layer.bias[o * width..o * width + shape.inputs]);
+        let mut values = spread(biases, columns);
+        let of_output = |o| layer.rows(o * width, shape.inputs, 1);
+        let x = View::dense(x, layer.inputs, columns);
+        multiply_stacked(&mut values, shape.inputs, of_output, x);
+        values
+    }
+
+    /// The MLP decoder's last layer, whose rows are positions within inputs within outputs: from `[2 C, n]` to
+    /// `[O, I, P, n]`.
+    fn whole_block(
+        &self,
+        layer: &Dense,
+        x: &[f32],
+        shape: BlockShape,
+        kernel: [usize; 2],
+    ) -> Vec<f32> {
+        let [_, inputs, h, w] = self.config.max_shape;
+        let [top, left] = self.corner(kernel);
+        let [height, width] = kernel;
+        let n = x.len() / layer.inputs;
+        // A row of positions for each output, input and line of the kernel.
+        let first = |line: usize| {
+            let (channel, y) = (line / height, line % height);
+            let (o, i) = (channel / shape.inputs, channel % shape.inputs);
+            ((o * inputs + i) * h + top + y) * w + left
+        };
+        let lines = shape.outputs * shape.inputs * height;
+        let biases = (0..lines).flat_map(|line| &layer.bias[first(line)..first(line) + width]);
+        let mut values = spread(biases, n);
+        let line = |line| layer.rows(first(line), width, 1);
+        let x = View::dense(x, layer.inputs, n);
+        multiply_stacked(&mut values, width, line, x);
+        values
+    }
+
+    /// Decodes the classifier's weight from one state: `[K, I]`.
+    pub fn class_block(&self, state: &[f32], shape: BlockShape) -> Vec<f32> {
         match &self.layers {
             Layers::Conv { .. } => {
                 let outputs = self.config.max_shape[0];
-                let block = BlockShape { outputs, ..shape };
-                let mut x = self.blocks(states, block)?;
+                let mut x = self.blocks(state, BlockShape { outputs, ..shape });
                 relu(&mut x);
-                let weights = x.chunks_exact(block.len()).map(|block| {
-                    // `[O, I]` to `[I, O]`, through the layer to `[I, K]`, and back to `[K, I]`.
-                    let turned = transposed(block, shape.inputs);
-                    let classes = self.classes.apply(&turned)?;
-                    Ok(transposed(&classes, self.config.num_classes))
-                });
-                Ok(weights
-                    .collect::<Result<Vec<_>, candle_core::Error>>()?
-                    .concat())
+                self.classes.apply_to_columns(&x)
             }
             Layers::Mlp { hidden, .. } => {
-                let mut x = hidden.apply(states)?;
+                let mut x = hidden.apply(state);
                 relu(&mut x);
                 let width = self.config.max_shape[0];
-                let rows = (0..self.config.num_classes)
-                    .flat_map(|k| (0..shape.inputs).map(move |i| k * width + i));
-                self.classes.rows(rows).apply(&x)
+                let of_class = |k| self.classes.rows(k * width, shape.inputs, 1);
+                let biases = (0..shape.outputs)
+                    .flat_map(|k| &self.classes.bias[k * width..k * width + shape.inputs]);
+                let mut values = spread(biases, 1);
+                let x = View::dense(&x, self.classes.inputs, 1);
+                multiply_stacked(&mut values, shape.inputs, of_class, x);
+                values
             }
         }
     }
 
-    /// Rows of the last layer that give `[:outputs, :inputs]` of the largest block.
-    fn rows(&self, outputs: usize, inputs: usize) -> impl Iterator<Item = usize> + use<> {
-        let width = self.config.max_shape[1];
-        (0..outputs).flat_map(move |o| (0..inputs).map(move |i| o * width + i))
+    /// Where a kernel lies in the largest block's plane: in the top left corner, or in the middle in GHN-3.
+    fn corner(&self, kernel: [usize; 2]) -> [usize; 2] {
+        let [_, _, h, w] = self.config.max_shape;
+        if matches!(self.config.hypernet, HyperNet::Graphormer { .. }) {
+            let start = |side: usize, kernel: usize| (side / 2).saturating_sub(kernel / 2);
+            [start(h, kernel[0]), start(w, kernel[1])]
+        } else {
+            [0, 0]
+        }
     }
 
-    /// Places of a kernel in the largest block's plane, row by row: the top left corner, or the middle in
-    /// GHN-3.
+    /// Places of a kernel's values in that plane, row by row.
     fn positions(&self, kernel: [usize; 2]) -> impl Iterator<Item = usize> + use<> {
-        let [_, _, h, w] = self.config.max_shape;
-        let is_middle = matches!(self.config.hypernet, HyperNet::Graphormer { .. });
-        let start = |side: usize, kernel: usize| {
-            if is_middle {
-                (side / 2).saturating_sub(kernel / 2)
-            } else {
-                0
-            }
-        };
-        let [top, left] = [start(h, kernel[0]), start(w, kernel[1])];
-        let [height, width] = kernel;
-        (top..top + height).flat_map(move |y| (left..left + width).map(move |x| y * w + x))
+        let width = self.config.max_shape[3];
+        let [top, left] = self.corner(kernel);
+        let across = left..left + kernel[1];
+        (top..top + kernel[0]).flat_map(move |y| across.clone().map(move |x| y * width + x))
     }
-
-    /// The first layer reduced to the positions of a kernel; outputs are `[P, 4 C]`.
-    fn part(&self, planes: &Dense, kernel: [usize; 2]) -> Dense {
-        let [_, _, h, w] = self.config.max_shape;
-        let channels = planes.outputs / (h * w);
-        planes.rows(
-            self.positions(kernel)
-                .flat_map(|p| (0..channels).map(move |channel| channel * h * w + p)),
-        )
-    }
-}
-
-/// The conv decoder's three layers; the last two work at each position alone.
-fn positionwise(states: &[f32], planes: &Dense, widen: &Dense, block: &Dense) -> Computed {
-    let mut x = planes.apply(states)?;
-    relu(&mut x);
-    let mut x = widen.apply(&x)?;
-    relu(&mut x);
-    block.apply(&x)
-}
-
-/// A matrix with `columns` columns, transposed.
-fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
-    let rows = matrix.len() / columns;
-    let mut turned = Vec::with_capacity(matrix.len());
-    for c in 0..columns {
-        turned.extend((0..rows).map(|r| matrix[r * columns + c]));
-    }
-    turned
 }
 
 /// Decodes norms and biases.
@@ -227,18 +247,18 @@ impl VectorDecoder {
     }
 
     /// Vectors of the longest length that is decoded in one piece.
-    pub fn vectors(&self, states: &[f32]) -> Result<VectorBatch, candle_core::Error> {
+    pub fn vectors(&self, states: &[f32]) -> VectorBatch {
         let [first, second] = &self.layers;
-        let mut x = first.apply(states)?;
+        let mut x = first.apply(states);
         relu(&mut x);
-        Ok(VectorBatch {
+        VectorBatch {
             length: second.outputs / 2,
-            values: second.apply(&x)?,
-        })
+            values: second.apply(&x),
+        }
     }
 
     /// The classifier's bias among them, one entry per class of the GHN.
-    pub fn class_bias(&self, vectors: Vectors) -> Computed {
+    pub fn class_bias(&self, vectors: Vectors) -> Vec<f32> {
         let mut x = vectors.bias.to_vec();
         relu(&mut x);
         self.classes.apply(&x)

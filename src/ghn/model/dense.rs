@@ -2,7 +2,7 @@
 //!
 //! Letters: `n` rows, `I` inputs, `O` outputs.
 
-use candle_core::{Device, Tensor};
+use crate::nn::matmul::{Fill, View, multiply_parallel};
 
 /// A fully connected layer: `weight` is `[O, I]`, `bias` is `[O]`.
 #[derive(Clone, Debug)]
@@ -15,43 +15,52 @@ pub(super) struct Dense {
 
 impl Dense {
     /// `x` is `[n, I]`, the result `[n, O]`.
-    pub fn apply(&self, x: &[f32]) -> Result<Vec<f32>, candle_core::Error> {
-        product(x, self.inputs, &self.weight, &self.bias)
+    pub fn apply(&self, x: &[f32]) -> Vec<f32> {
+        let rows = x.len() / self.inputs;
+        let mut y = self.bias.repeat(rows);
+        let x = View::dense(x, rows, self.inputs);
+        multiply_parallel(&mut y, x, self.matrix().transposed(), Fill::Accumulate);
+        y
     }
 
-    /// A layer of only some of the outputs, in the order given.
-    pub fn rows(&self, rows: impl Iterator<Item = usize>) -> Self {
-        let (mut weight, mut bias) = (Vec::new(), Vec::new());
-        for row in rows {
-            weight.extend_from_slice(&self.weight[row * self.inputs..(row + 1) * self.inputs]);
-            bias.push(self.bias[row]);
-        }
-        Self {
-            inputs: self.inputs,
-            outputs: bias.len(),
-            weight,
-            bias,
-        }
+    /// `x` is `[I, n]`, the result `[O, n]`: a column for each input vector.
+    pub fn apply_to_columns(&self, x: &[f32]) -> Vec<f32> {
+        let cols = x.len() / self.inputs;
+        let mut y = spread(self.bias.iter(), cols);
+        let x = View::dense(x, self.inputs, cols);
+        multiply_parallel(&mut y, self.matrix(), x, Fill::Accumulate);
+        y
+    }
+
+    /// The weight.
+    fn matrix(&self) -> View<'_> {
+        View::dense(&self.weight, self.outputs, self.inputs)
+    }
+
+    /// `count` rows of the weight, `step` rows apart.
+    pub fn rows(&self, first: usize, count: usize, step: usize) -> View<'_> {
+        let from = first * self.inputs;
+        View::new(&self.weight[from..], count, self.inputs, step * self.inputs)
     }
 }
 
-/// `x [n, I] * weight [O, I] transposed + bias [O]`, as `[n, O]`.
-pub(super) fn product(
-    x: &[f32],
-    inputs: usize,
-    weight: &[f32],
-    bias: &[f32],
-) -> Result<Vec<f32>, candle_core::Error> {
-    let (n, outputs) = (x.len() / inputs, bias.len());
-    let x = Tensor::from_slice(x, (n, inputs), &Device::Cpu)?;
-    let weight = Tensor::from_slice(weight, (outputs, inputs), &Device::Cpu)?;
-    let mut y = x.matmul(&weight.t()?)?.flatten_all()?.to_vec1::<f32>()?;
-    for row in y.chunks_exact_mut(outputs) {
-        for (y, b) in row.iter_mut().zip(bias) {
-            *y += b;
-        }
+/// A row of `cols` equal values for each value.
+pub(super) fn spread<'a>(values: impl Iterator<Item = &'a f32>, cols: usize) -> Vec<f32> {
+    let mut rows = Vec::with_capacity(values.size_hint().0 * cols);
+    for value in values {
+        rows.resize(rows.len() + cols, *value);
     }
-    Ok(y)
+    rows
+}
+
+/// A matrix with `columns` columns, transposed.
+pub(super) fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let rows = matrix.len() / columns;
+    let mut turned = Vec::with_capacity(matrix.len());
+    for c in 0..columns {
+        turned.extend((0..rows).map(|r| matrix[r * columns + c]));
+    }
+    turned
 }
 
 /// Rectifies in place.
@@ -132,7 +141,7 @@ mod tests {
     use rand::Rng;
 
     #[test]
-    fn both_forms_of_a_layer_agree() {
+    fn all_forms_of_a_layer_agree() {
         let mut rng = crate::random::stream(1, "test");
         for (inputs, outputs) in [(1, 1), (3, 7), (32, 96)] {
             let mut draw =
@@ -144,13 +153,17 @@ mod tests {
                 bias: draw(outputs),
             };
             let x = draw(2 * inputs);
-            let batch = dense.apply(&x).unwrap();
+            let batch = dense.apply(&x);
+            let columns = dense.apply_to_columns(&transposed(&x, inputs));
+            let columns = transposed(&columns, 2);
             let mut y = vec![0.0; outputs];
             for row in 0..2 {
                 Columns::of(&dense).apply(&x[row * inputs..(row + 1) * inputs], &mut y);
-                for (a, b) in y.iter().zip(&batch[row * outputs..]) {
-                    // Two orders of summation of at most 32 terms below one.
-                    assert!((a - b).abs() < 1e-5, "{a} {b}");
+                for other in [&batch, &columns] {
+                    for (a, b) in y.iter().zip(&other[row * outputs..]) {
+                        // Two orders of summation of at most 32 terms below one.
+                        assert!((a - b).abs() < 1e-5, "{a} {b}");
+                    }
                 }
             }
         }

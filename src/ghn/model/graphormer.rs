@@ -61,28 +61,24 @@ impl Graphormer {
     }
 
     /// `features` is `[N, C]`, and so is the result.
-    pub fn run(
-        &self,
-        mut x: Vec<f32>,
-        distances: &Distances,
-    ) -> Result<Vec<f32>, candle_core::Error> {
+    pub fn run(&self, mut x: Vec<f32>, distances: &Distances) -> Vec<f32> {
         self.places.add(&mut x, self.width, distances);
         // One bias for all layers: it depends on the graph alone.
-        let bias = self.bias.of(distances)?;
+        let bias = self.bias.of(distances);
         for layer in &self.layers {
             let mut normal = x.clone();
             layer.attention_norm.apply(&mut normal);
-            let queries = layer.queries.apply(&normal)?;
+            let queries = layer.queries.apply(&normal);
             let attended = biased_attention(&queries, self.heads, self.width / self.heads, &bias);
-            add(&mut x, &layer.out.apply(&attended)?);
+            add(&mut x, &layer.out.apply(&attended));
             let mut normal = x.clone();
             layer.feed_norm.apply(&mut normal);
             let [widen, narrow] = &layer.feed;
-            let mut hidden = widen.apply(&normal)?;
+            let mut hidden = widen.apply(&normal);
             activate(Activation::Gelu, &mut hidden);
-            add(&mut x, &narrow.apply(&hidden)?);
+            add(&mut x, &narrow.apply(&hidden));
         }
-        Ok(x)
+        x
     }
 }
 
@@ -181,7 +177,7 @@ impl EdgeBias {
 
     /// `[H, N, N]`. There are few different pairs of distances: in a graph without cycles one of the two
     /// is none, so that each is computed once.
-    fn of(&self, distances: &Distances) -> Result<Vec<f32>, candle_core::Error> {
+    fn of(&self, distances: &Distances) -> Vec<f32> {
         const UNSEEN: u32 = u32::MAX;
         let nodes = distances.nodes();
         let mut numbers = vec![UNSEEN; 1 << 16];
@@ -202,15 +198,15 @@ impl EdgeBias {
             }
         }
         let [first, second] = &self.layers;
-        let mut hidden = first.apply(&embedded)?;
+        let mut hidden = first.apply(&embedded);
         relu(&mut hidden);
-        let of_pairs = second.apply(&hidden)?;
+        let of_pairs = second.apply(&hidden);
         let mut bias = Vec::with_capacity(self.heads * pairs.len());
         for head in 0..self.heads {
             let of_head: Vec<f32> = of_pairs.chunks_exact(self.heads).map(|h| h[head]).collect();
             bias.extend(pairs.iter().map(|pair| of_head[*pair as usize]));
         }
-        Ok(bias)
+        bias
     }
 
     fn embedding(&self, distance: u8) -> &[f32] {

@@ -16,17 +16,6 @@ pub struct BlockShape {
     pub kernel: [usize; 2],
 }
 
-impl BlockShape {
-    const fn positions(self) -> usize {
-        self.kernel[0] * self.kernel[1]
-    }
-
-    /// Number of values per node.
-    pub(super) const fn len(self) -> usize {
-        self.outputs * self.inputs * self.positions()
-    }
-}
-
 /// What a node's state becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {

@@ -52,27 +52,23 @@ impl Propagation {
     }
 
     /// `features` is `[N, C]`.
-    pub fn run(
-        &self,
-        features: Vec<f32>,
-        distances: &Distances,
-    ) -> Result<States, candle_core::Error> {
+    pub fn run(&self, features: Vec<f32>, distances: &Distances) -> States {
         let raw = match &self.hyper {
             Hyper::Mlp([first, second]) => {
-                let mut x = first.apply(&features)?;
+                let mut x = first.apply(&features);
                 relu(&mut x);
-                let mut x = second.apply(&x)?;
+                let mut x = second.apply(&x);
                 relu(&mut x);
                 x
             }
             Hyper::GatedGnn(gnn) => gnn.run(features, distances),
-            Hyper::Graphormer(graphormer) => graphormer.run(features, distances)?,
+            Hyper::Graphormer(graphormer) => graphormer.run(features, distances),
         };
         let mut normalised = raw.clone();
         if let Some(norm) = &self.norm {
             norm.apply(&mut normalised);
         }
-        Ok(States { raw, normalised })
+        States { raw, normalised }
     }
 }
 

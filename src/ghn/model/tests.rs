@@ -1,5 +1,7 @@
 //! Promises about GHN models that need no reference figures.
 
+mod transfer;
+
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -179,7 +181,7 @@ fn class_layers_are_left_alone_when_the_classes_differ() {
     let predict = |class_layers| {
         let options = PredictOptions {
             class_layers,
-            seed: 0,
+            ..PredictOptions::default()
         };
         ghn.predict(&arch, &options).unwrap()
     };
@@ -188,6 +190,43 @@ fn class_layers_are_left_alone_when_the_classes_differ() {
     let forced = predict(ClassLayers::Always);
     assert!(forced.unpredicted.is_empty());
     assert_eq!(forced.tensors.get("fc.weight").unwrap().shape, [7, 512]);
+}
+
+#[test]
+fn tensors_that_are_asked_for_are_those_of_the_whole_prediction() {
+    let ghn = Ghn::read(&fixture("ghn2_tiny.safetensors")).unwrap();
+    let arch = network("resnet18", 10, 32);
+    let whole = ghn.predict(&arch, &PredictOptions::default()).unwrap();
+    let patterns = ["layer4.1", "bn1.bias", "fc.weight"].map(ToOwned::to_owned);
+    let only = TensorChoice::of(&arch, &patterns).unwrap();
+    let options = PredictOptions {
+        only: Some(&only),
+        ..PredictOptions::default()
+    };
+    let part = ghn.predict(&arch, &options).unwrap();
+    let names: Vec<&str> = part.tensors.iter().map(|(name, _)| name).collect();
+    let expected = [
+        "bn1.bias",
+        "layer4.1.conv1.weight",
+        "layer4.1.bn1.weight",
+        "layer4.1.bn1.bias",
+        "layer4.1.conv2.weight",
+        "layer4.1.bn2.weight",
+        "layer4.1.bn2.bias",
+        "fc.weight",
+    ];
+    assert_eq!(names, expected);
+    // How a product is divided, and so its rounding, depends on how many tensors are decoded at once.
+    for (name, tensor) in part.tensors.iter() {
+        let pairs = whole.tensors.get(name).and_then(Tensor::floats);
+        let pairs = pairs.unwrap().iter().zip(tensor.floats().unwrap());
+        assert!(
+            pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-6),
+            "{name}"
+        );
+    }
+    let parameters = arch.parameters().count();
+    assert_eq!(part.unpredicted.len(), parameters - expected.len());
 }
 
 /// Of both decoders: a smaller block is the corner of a larger one.
@@ -208,19 +247,17 @@ fn smaller_blocks_are_corners_of_larger_ones() {
             kernel,
         };
         let (large, small) = (shape(6, 5, [3, 3]), shape(2, 3, [1, 2]));
-        let whole = weights.blocks(&states, large).unwrap();
-        let corner = weights.blocks(&states, small).unwrap();
-        assert_eq!(corner.len(), 2 * small.len());
+        let whole = weights.blocks(&states, large);
+        let corner = weights.blocks(&states, small);
+        assert_eq!(corner.len(), 2 * 3 * 2 * 2);
         for (i, value) in corner.iter().enumerate() {
-            let (input, output) = (i % 3, i / 3 % 2);
-            let (x, node) = (i / 6 % 2, i / 12);
-            let at = ((node * 9 + x) * 6 + output) * 5 + input;
+            let (node, x) = (i % 2, i / 2 % 2);
+            let (input, output) = (i / 4 % 3, i / 12);
+            let at = ((output * 5 + input) * 9 + x) * 2 + node;
             assert!((whole[at] - value).abs() < 1e-6, "{decoder:?} {i}");
         }
-        let classes = weights
-            .class_blocks(&states, config.class_shape(4))
-            .unwrap();
-        assert_eq!(classes.len(), 2 * 10 * 4);
+        let classes = weights.class_block(&states[..8], config.class_shape(4));
+        assert_eq!(classes.len(), 10 * 4);
     }
 }
 
@@ -233,15 +270,13 @@ fn kernels_beyond_the_decoder_are_stretched() {
     };
     let weights = WeightDecoder::new(&config, &Weights::random(1)).unwrap();
     let shape = config.block_shape(2, 2, [5, 5]);
-    let blocks = weights.blocks(&[0.5; 8], shape).unwrap();
-    let decoded = weights
-        .blocks(&[0.5; 8], config.block_shape(2, 2, [3, 3]))
-        .unwrap();
-    // Position, output, input: the corners of a stretched plane are the corners of the plane.
+    let blocks = weights.blocks(&[0.5; 8], shape);
+    let decoded = weights.blocks(&[0.5; 8], config.block_shape(2, 2, [3, 3]));
+    // Output, input, position: the corners of a stretched plane are the corners of the plane.
     assert_eq!(blocks.len(), 100);
     for (stretched, original) in [(0, 0), (4, 2), (20, 6), (24, 8)] {
-        for i in 0..4 {
-            let difference = blocks[stretched * 4 + i] - decoded[original * 4 + i];
+        for channel in 0..4 {
+            let difference = blocks[channel * 25 + stretched] - decoded[channel * 9 + original];
             assert!(difference.abs() < 1e-6);
         }
     }

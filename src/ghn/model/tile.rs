@@ -1,66 +1,64 @@
 //! From decoded blocks to whole tensors: tiling, scaling, resizing.
 //!
-//! Letters: `O`/`I` block's outputs and inputs, `P` kernel positions.
+//! Letters: `O`/`I` a block's outputs and inputs, `P` kernel positions.
 
-/// A decoded block of a weight.
+/// One node's decoded block of a weight, among those of other nodes with the same shape.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block<'a> {
     pub outputs: usize,
     pub inputs: usize,
-    /// `[P, O, I]`.
+    /// Number of nodes, and which one this is.
+    pub nodes: usize,
+    pub node: usize,
+    /// `[O, I, P, nodes]`.
     pub values: &'a [f32],
 }
 
 impl Block<'_> {
     const fn positions(&self) -> usize {
-        self.values.len() / (self.outputs * self.inputs)
+        self.values.len() / (self.outputs * self.inputs * self.nodes)
     }
 
-    /// The weight `[out, in, P]`: the block repeated along the first two dimensions and cut, each
-    /// value times `scale`. Kernel positions are never tiled.
-    pub fn tiled(&self, out: usize, input: usize, scale: f32) -> Vec<f32> {
-        let positions = self.positions();
-        let row = self.inputs.min(input) * positions;
-        let line = input * positions;
-        let rows = self.outputs.min(out);
-        let mut lines = vec![0.0; rows * line];
-        for (o, line) in lines.chunks_exact_mut(line.max(1)).enumerate() {
-            self.interleave(o, scale, &mut line[..row]);
-            let mut filled = row;
-            while filled < line.len() {
-                let more = row.min(line.len() - filled);
-                line.copy_within(..more, filled);
-                filled += more;
-            }
-        }
-        let mut values = Vec::with_capacity(out * line);
-        while values.len() < out * line {
-            let more = lines.len().min(out * line - values.len());
-            values.extend_from_slice(&lines[..more]);
-        }
+    /// The node's values of output `o`, `[I, P]`.
+    fn output(&self, o: usize) -> impl Iterator<Item = f32> {
+        let length = self.inputs * self.positions() * self.nodes;
+        let values = &self.values[o * length..(o + 1) * length];
         values
+            .chunks_exact(self.nodes)
+            .map(|nodes| nodes[self.node])
     }
 
-    /// Output `o` of the block with positions fastest: `[I, P]`.
-    fn interleave(&self, o: usize, scale: f32, row: &mut [f32]) {
-        let positions = self.positions();
-        for p in 0..positions {
-            let start = (p * self.outputs + o) * self.inputs;
-            let source = &self.values[start..start + self.inputs];
-            for (value, to) in source.iter().zip(row[p..].iter_mut().step_by(positions)) {
-                *to = value * scale;
-            }
+    /// Appends the weight `[out, in, P]` to an empty vector: the block repeated along the first two
+    /// dimensions and cut, each value times `scale`. Kernel positions are never tiled.
+    pub fn tile(&self, [out, input]: [usize; 2], scale: f32, weight: &mut Vec<f32>) {
+        let line = input * self.positions();
+        let row = self.inputs.min(input) * self.positions();
+        for o in 0..self.outputs.min(out) {
+            let start = weight.len();
+            weight.extend(self.output(o).take(row).map(|v| v * scale));
+            repeat(weight, start, line);
         }
+        repeat(weight, 0, out * line);
     }
 
-    /// Tokens of a position encoding `[tokens, width]` from a block of one output whose inputs are
+    /// Appends tokens of a position encoding `[tokens, width]`, from a block of one output whose inputs are
     /// channels; channels are tiled.
-    pub fn tokens(&self, width: usize) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.positions() * width);
-        for token in self.values.chunks_exact(self.outputs * self.inputs) {
-            values.extend(token[..self.inputs].iter().cycle().take(width));
+    pub fn tokens(&self, width: usize, scale: f32, encoding: &mut Vec<f32>) {
+        for token in 0..self.positions() {
+            let channels = self.output(0).skip(token).step_by(self.positions());
+            let start = encoding.len();
+            encoding.extend(channels.take(width).map(|v| v * scale));
+            repeat(encoding, start, width);
         }
-        values
+    }
+}
+
+/// Repeats what follows `start` until it is `length` values long.
+fn repeat(values: &mut Vec<f32>, start: usize, length: usize) {
+    let once = values.len() - start;
+    while values.len() < start + length {
+        let more = once.min(start + length - values.len());
+        values.extend_from_within(start..start + more);
     }
 }
 
@@ -101,37 +99,68 @@ fn source(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn tiling_repeats_outputs_and_inputs_but_no_positions() {
-        // Two positions, two outputs, three inputs.
-        let values: Vec<f32> = (0..12).map(|v| v as f32).collect();
-        let block = Block {
+    /// The second of two nodes; of its values, `value(o, i, p)`: two positions, two outputs, three inputs.
+    fn block(values: &[f32]) -> Block<'_> {
+        Block {
             outputs: 2,
             inputs: 3,
-            values: &values,
-        };
+            nodes: 2,
+            node: 1,
+            values,
+        }
+    }
+
+    fn numbers() -> Vec<f32> {
+        (0..24).map(|v| v as f32).collect()
+    }
+
+    const fn value(o: usize, i: usize, p: usize) -> f32 {
+        (((o * 3 + i) * 2 + p) * 2 + 1) as f32
+    }
+
+    #[test]
+    fn tiling_repeats_outputs_and_inputs_but_no_positions() {
+        let values = numbers();
         let (out, input) = (5, 4);
-        let tiled = block.tiled(out, input, 2.0);
+        let mut tiled = Vec::new();
+        block(&values).tile([out, input], 2.0, &mut tiled);
         assert_eq!(tiled.len(), out * input * 2);
-        for o in 0..out {
-            for i in 0..input {
-                for p in 0..2 {
-                    let expected = 2.0 * values[(p * 2 + o % 2) * 3 + i % 3];
-                    assert_eq!(tiled[(o * input + i) * 2 + p], expected);
-                }
-            }
+        for (index, tiled) in tiled.into_iter().enumerate() {
+            let (o, i, p) = (index / 2 / input, index / 2 % input, index % 2);
+            assert_eq!(tiled, 2.0 * value(o % 2, i % 3, p));
         }
     }
 
     #[test]
     fn blocks_larger_than_the_weight_are_cut() {
-        let values: Vec<f32> = (0..12).map(|v| v as f32).collect();
-        let block = Block {
-            outputs: 4,
-            inputs: 3,
-            values: &values,
+        let values = numbers();
+        let mut tiled = Vec::new();
+        block(&values).tile([1, 2], 1.0, &mut tiled);
+        assert_eq!(
+            tiled,
+            [
+                value(0, 0, 0),
+                value(0, 0, 1),
+                value(0, 1, 0),
+                value(0, 1, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn tokens_are_positions_with_their_channels_repeated() {
+        let values = numbers();
+        let mut encoding = vec![9.0];
+        block(&values).tokens(4, 1.0, &mut encoding);
+        let token = |p| {
+            [
+                value(0, 0, p),
+                value(0, 1, p),
+                value(0, 2, p),
+                value(0, 0, p),
+            ]
         };
-        assert_eq!(block.tiled(2, 2, 1.0), [0.0, 1.0, 3.0, 4.0]);
+        assert_eq!(encoding, [&[9.0][..], &token(0), &token(1)].concat());
     }
 
     #[test]

@@ -314,6 +314,27 @@ pub fn multiply_parallel(out: &mut [f32], a: View<'_>, b: View<'_>, fill: Fill) 
     });
 }
 
+/// `out += a b` over all threads, where `a` is matrices of `height` rows each, one below the other: as many
+/// as `out`, row-major without gaps, has room for.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn multiply_stacked<'a>(
+    out: &mut [f32],
+    height: usize,
+    a: impl Fn(usize) -> View<'a> + Sync,
+    b: View<'_>,
+) {
+    with_panels(panels_len(b.rows, b.cols), |memory| {
+        let panels = Panels::pack_parallel(b, memory);
+        let parts = out.par_chunks_exact_mut((height * b.cols).max(1));
+        parts.enumerate().for_each(|(i, out)| {
+            let mut out = ViewMut::dense(out, height, b.cols);
+            multiply_panels(&mut out, a(i), panels, Fill::Accumulate);
+        });
+    });
+}
+
 /// A pointer that tasks may share because each goes to its own part.
 struct Shared(*mut f32);
 
@@ -357,6 +378,21 @@ mod tests {
             multiply_parallel(&mut out, a, b, Fill::Accumulate);
             let twice: Vec<f32> = expected.iter().map(|v| 2.0 * v).collect();
             assert_near(&out, &twice, 1e-5);
+        }
+    }
+
+    #[test]
+    fn matrices_below_each_other_are_one_matrix() {
+        let (height, parts, n, k) = (3, 5, 40, 9);
+        let (a, b) = (numbers("a", 2 * parts * height * k), numbers("b", k * n));
+        let b = View::dense(&b, k, n);
+        // Every other three rows of a larger matrix.
+        let part = |i: usize| View::dense(&a[2 * i * height * k..][..height * k], height, k);
+        let mut out = vec![1.0; parts * height * n];
+        multiply_stacked(&mut out, height, part, b);
+        for (i, out) in out.chunks_exact(height * n).enumerate() {
+            let expected: Vec<f32> = reference(part(i), b).iter().map(|v| v + 1.0).collect();
+            assert_near(out, &expected, 1e-5);
         }
     }
 

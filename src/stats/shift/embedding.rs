@@ -9,7 +9,7 @@ use super::ShiftError;
 use super::reference::network;
 use crate::arch::Arch;
 use crate::arch::deepnets::Split;
-use crate::ghn::{Ghn, GhnError, Graph, Parameter, Trace};
+use crate::ghn::Ghn;
 
 /// Where the networks of a split lie for one GHN.
 ///
@@ -54,7 +54,7 @@ impl Embedding {
     /// derive from the networks. `made` is told of each network.
     ///
     /// # Errors
-    /// [`ShiftError::TooFew`]; [`ShiftError::Alike`] if the GHN tells no networks apart; errors of the GHN.
+    /// [`ShiftError::TooFew`]; [`ShiftError::Alike`] if the GHN tells no networks apart.
     pub fn of(
         ghn: &Ghn,
         split: Split,
@@ -71,7 +71,7 @@ impl Embedding {
         let points: Result<Vec<Vec<f64>>, ShiftError> = (0..count as u64)
             .into_par_iter()
             .map(|seed| {
-                let point = pooled(ghn, &network(split, seed, side)?)?;
+                let point = ghn.embed(&network(split, seed, side)?).mean();
                 made();
                 Ok(point)
             })
@@ -99,38 +99,19 @@ impl Embedding {
     }
 
     /// Where `arch` lies, embedded by the same GHN.
-    ///
-    /// # Errors
-    /// Of the GHN.
-    pub fn shift(&self, ghn: &Ghn, arch: &Arch) -> Result<EmbeddingShift, GhnError> {
-        let distance = mahalanobis(&pooled(ghn, arch)?, &self.mean, &self.factor);
+    #[must_use]
+    pub fn shift(&self, ghn: &Ghn, arch: &Arch) -> EmbeddingShift {
+        let distance = mahalanobis(&ghn.embed(arch).mean(), &self.mean, &self.factor);
         let nearer = self.distances.partition_point(|d| *d < distance);
-        Ok(EmbeddingShift {
+        EmbeddingShift {
             ghn: self.ghn.clone(),
             trained: self.trained,
             networks: self.networks,
             distance,
             usual: self.distances[self.distances.len() / 2],
             percentile: 100.0 * nearer as f64 / self.distances.len() as f64,
-        })
-    }
-}
-
-/// Mean of the states of all nodes as the decoders read them, `[C]`.
-fn pooled(ghn: &Ghn, arch: &Arch) -> Result<Vec<f64>, GhnError> {
-    let parameters = Parameter::list(arch);
-    let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
-    let (_, states) = ghn.states(&graph, &parameters)?;
-    let width = ghn.config().hid;
-    let mut pooled = vec![0.0; width];
-    for state in states.normalised.chunks_exact(width) {
-        for (sum, value) in pooled.iter_mut().zip(state) {
-            *sum += f64::from(*value);
         }
     }
-    let nodes = graph.len().max(1) as f64;
-    pooled.iter_mut().for_each(|v| *v /= nodes);
-    Ok(pooled)
 }
 
 fn mean(points: &[Vec<f64>]) -> Vec<f64> {

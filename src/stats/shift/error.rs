@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::arch::ArchError;
-use crate::ghn::GhnError;
 
 #[derive(Debug, Error)]
 pub enum ShiftError {
@@ -26,6 +25,4 @@ pub enum ShiftError {
     Alike { ghn: String },
     #[error(transparent)]
     Arch(#[from] ArchError),
-    #[error(transparent)]
-    Ghn(#[from] GhnError),
 }

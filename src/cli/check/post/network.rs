@@ -80,6 +80,7 @@ fn case(name: &str, variant: &Variant, arch: &Arch, tensors: &StateDict) -> anyh
         beta: args.beta,
         first_layer: FirstLayer::Number(args.layer),
         max_size: args.max_sz,
+        only: None,
         seed: 0,
     };
     let draws = draws(name, tensors);

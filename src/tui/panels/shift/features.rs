@@ -64,6 +64,28 @@ impl FeaturesView<'_> {
         }
     }
 
+    /// One line: how many of the training networks each feature lies farther out than.
+    pub fn summary(&self, area: Rect, buf: &mut Buffer) {
+        let theme = &self.look.theme;
+        if area.is_empty() {
+            return;
+        }
+        let mut slot = Slot::new(area.x, area.y, area.width);
+        for of in ORDER {
+            let Some(shift) = self.report.features.iter().find(|shift| shift.of == of) else {
+                continue;
+            };
+            let word = format!("{} ", of.word());
+            let far = format!("> {}", words::those(shift.percentile));
+            if width(&word) + width(&far) > slot.width {
+                return;
+            }
+            let used = put_all(buf, slot, &[(&word, theme.dim), (&far, theme.series(0))]);
+            let next = (used + GAP).min(slot.width);
+            slot = Slot::new(slot.x + next, slot.y, slot.width - next);
+        }
+    }
+
     fn legend(&self, slot: Slot, buf: &mut Buffer) {
         let (theme, glyphs) = (&self.look.theme, &self.look.glyphs);
         let first = format!(" share of {}   ", Shown::new(&self.report.arch));

@@ -26,7 +26,7 @@ pub struct Layout {
     /// Title and list.
     pub unseen: Rect,
     pub facts: Rect,
-    /// Whether measures are charts and features are shown.
+    /// Whether measures and features are charts; else they are lines.
     pub has_charts: bool,
     /// Rows of blocks of features.
     pub feature_rows: u16,
@@ -95,9 +95,10 @@ impl Layout {
             height,
         };
         let sentence = inside(area.y + 2, SENTENCE.1.min(area.height.saturating_sub(2)));
-        let lines = if area.height >= LINES { 7 } else { 0 };
+        let lines = if area.height >= LINES { 6 } else { 0 };
         let measures = inside(sentence.bottom(), lines);
-        let top = measures.bottom().min(area.bottom());
+        let features = inside(measures.bottom(), lines.min(1));
+        let top = features.bottom().min(area.bottom());
         let none = Rect {
             y: area.bottom(),
             height: 0,
@@ -110,7 +111,7 @@ impl Layout {
             },
             sentence,
             measures,
-            features: none,
+            features,
             unseen: Rect {
                 y: top,
                 height: area.bottom() - top,

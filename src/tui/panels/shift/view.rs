@@ -115,17 +115,18 @@ impl View<'_> {
             second,
             look,
         };
-        if !layout.has_charts {
-            measures.lines(layout.measures, buf);
-            return;
-        }
-        measures.charts(layout.measures, buf);
-        FeaturesView {
+        let features = FeaturesView {
             report,
             second,
             look,
+        };
+        if layout.has_charts {
+            measures.charts(layout.measures, buf);
+            features.draw(layout.feature_rows, layout.features, buf);
+        } else {
+            measures.lines(layout.measures, buf);
+            features.summary(layout.features, buf);
         }
-        .draw(layout.feature_rows, layout.features, buf);
     }
 
     /// The networks with their marks.

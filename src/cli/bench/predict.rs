@@ -1,0 +1,156 @@
+//! `hyperscope bench predict`: how long a prediction takes, and how long it would at least.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use anyhow::anyhow;
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::Common;
+use crate::cli::arch::Network;
+use crate::cli::runs::print;
+use crate::cli::runs::table::{Align, Table};
+use crate::engine::protocol::PredictSeconds;
+use crate::ghn::{Config, Ghn, PredictOptions, Prediction};
+use crate::memory;
+
+/// Predictions before those that are timed.
+const WARM_UP: usize = 3;
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    #[command(flatten)]
+    network: Network,
+    /// A GHN of `ghn list`, a checkpoint, or a published configuration, with random weights where no file
+    /// is needed: ghn2-cifar10, ghn2-imagenet, ghn3-t, ghn3-s, ghn3-l, ghn3-xl
+    #[arg(long, default_value = "ghn2-imagenet", value_name = "GHN")]
+    ghn: String,
+    /// Predictions that are timed, after a few that are not
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+}
+
+/// What `--json` prints: medians.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    arch: &'a str,
+    ghn: &'a str,
+    params: usize,
+    tensors: usize,
+    threads: usize,
+    /// Timed predictions.
+    runs: usize,
+    seconds: PredictSeconds,
+    /// Of whole predictions, which are not the sum of the stages' medians.
+    total: f64,
+    /// The first prediction's, whose memory the system had still to hand out.
+    first: f64,
+    /// To write as many values of one kind to vectors of the same sizes.
+    floor: f64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If network or GHN cannot be had, or the memory does not suffice.
+pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
+    let arch = args.network.build()?;
+    let mut published = Config::PUBLISHED.iter();
+    let ghn = match published.find(|published| published.name == args.ghn) {
+        Some(published) => Ghn::untrained(&published.config, common.seed)?,
+        None => Ghn::open(&args.ghn, common.seed)?,
+    };
+    let timed = || -> anyhow::Result<(f64, Prediction)> {
+        let start = Instant::now();
+        let prediction = ghn.predict(&arch, &PredictOptions::default())?;
+        Ok((start.elapsed().as_secs_f64(), prediction))
+    };
+    let (first, prediction) = timed()?;
+    let sizes: Vec<usize> = prediction.tensors.iter().map(|(_, t)| t.len()).collect();
+    drop(prediction);
+    for _ in 1..WARM_UP {
+        timed()?;
+    }
+    let (mut totals, mut floors) = (Vec::new(), Vec::new());
+    let [mut graphs, mut gnns, mut decodes] = [const { Vec::new() }; 3];
+    for _ in 0..args.steps {
+        let (total, prediction) = timed()?;
+        totals.push(total);
+        graphs.push(prediction.seconds.graph);
+        gnns.push(prediction.seconds.gnn);
+        decodes.push(prediction.seconds.decode);
+        drop(prediction);
+        floors.push(floor(&sizes)?);
+    }
+    let answer = Answer {
+        arch: arch.name(),
+        ghn: &args.ghn,
+        params: sizes.iter().sum(),
+        tensors: sizes.len(),
+        threads: rayon::current_num_threads(),
+        runs: totals.len(),
+        seconds: PredictSeconds {
+            graph: median(graphs)?,
+            gnn: median(gnns)?,
+            decode: median(decodes)?,
+            write: 0.0,
+        },
+        total: median(totals)?,
+        first,
+        floor: median(floors)?,
+    };
+    if common.json {
+        return print::json(&answer);
+    }
+    show(&answer)
+}
+
+/// Seconds in which the calling threads write so many values once: the least that a prediction can take.
+fn floor(sizes: &[usize]) -> anyhow::Result<f64> {
+    use rayon::prelude::*;
+    let start = Instant::now();
+    let rooms = sizes.iter().map(|size| memory::with_capacity(*size));
+    let rooms: Vec<Vec<f32>> = rooms.collect::<Result<_, _>>()?;
+    let written: Vec<Vec<f32>> = rooms
+        .into_par_iter()
+        .zip(sizes)
+        .map(|(mut room, size)| {
+            room.resize(*size, 1.0);
+            room
+        })
+        .collect();
+    black_box(&written);
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn median(mut seconds: Vec<f64>) -> anyhow::Result<f64> {
+    seconds.sort_by(f64::total_cmp);
+    let middle = seconds.get(seconds.len() / 2).copied();
+    middle.ok_or_else(|| anyhow!("nothing was timed"))
+}
+
+fn show(answer: &Answer<'_>) -> anyhow::Result<()> {
+    let milliseconds = |s: f64| format!("{:.2} ms", 1e3 * s);
+    let PredictSeconds {
+        graph, gnn, decode, ..
+    } = answer.seconds;
+    let rows = [
+        ("graph", graph),
+        ("node states", gnn),
+        ("decoding", decode),
+        ("all of it", answer.total),
+        ("the first time", answer.first),
+        ("writing alone", answer.floor),
+    ];
+    let mut table = Table::new(&[("", Align::Left), ("median", Align::Right)]);
+    for (what, seconds) in rows {
+        table.row(&[what, &milliseconds(seconds)]);
+    }
+    let mut lines = vec![format!(
+        "{} by {}: {} values in {} tensors, {} threads, {} predictions",
+        answer.arch, answer.ghn, answer.params, answer.tensors, answer.threads, answer.runs
+    )];
+    lines.extend(table.lines());
+    print::lines(&lines)
+}
