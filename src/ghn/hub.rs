@@ -16,7 +16,7 @@ mod http;
 mod ledger;
 mod lock;
 mod part;
-mod published;
+mod release;
 mod room;
 mod source;
 mod witness;
@@ -29,7 +29,7 @@ use serde::Serialize;
 
 pub use error::FetchError;
 pub use ledger::{Entry, Ledger};
-pub use published::{PUBLISHED, Published, Size};
+pub use release::{RELEASES, Release, Size};
 pub use source::Source;
 pub use witness::{Dispute, Witness};
 
@@ -120,22 +120,22 @@ pub struct Fetched {
 /// # Errors
 /// [`FetchError`]; nothing lies under the checkpoint's name then that did not before.
 pub fn fetch(
-    published: &'static Published,
+    release: &'static Release,
     how: &Fetch,
     folder: &Path,
     on: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Fetched, FetchError> {
     let start = Instant::now();
     part::make_folder(folder)?;
-    let target = folder.join(published.file());
-    let _lock = Lock::take(published.name, &target)?;
+    let target = folder.join(release.file());
+    let _lock = Lock::take(release.name, &target)?;
     let ledger = Ledger::read(folder)?;
     let job = Job {
-        published,
+        release,
         how,
         folder,
         target,
-        remembered: ledger.get(published.name),
+        remembered: ledger.get(release.name),
     };
     let mut fetched = if job.target.is_file() && !how.again {
         job.check(on)?
@@ -148,7 +148,7 @@ pub fn fetch(
 
 /// One checkpoint on its way to its place.
 struct Job<'a> {
-    published: &'static Published,
+    release: &'static Release,
     how: &'a Fetch,
     folder: &'a Path,
     target: PathBuf,
@@ -159,7 +159,7 @@ impl Job<'_> {
     /// Downloads what is missing, and gives it its name if it is what it should be.
     fn bring(self, on: &mut dyn FnMut(Progress<'_>)) -> Result<Fetched, FetchError> {
         let mut part = Part::open(&self.target)?;
-        let version = download::run(self.published, self.how, &mut part, on)?;
+        let version = download::run(self.release, self.how, &mut part, on)?;
         part.sync()?;
         let found = digests::of(part.path(), on)?;
         let witness = match self.hear(version.sha256.as_deref(), &found) {
@@ -167,7 +167,7 @@ impl Job<'_> {
             Err(dispute) => {
                 part.discard()?;
                 return Err(FetchError::WrongHash {
-                    name: self.published.name,
+                    name: self.release.name,
                     from: version.from,
                     dispute,
                     ledger: self.folder.join(ledger::FILE),
@@ -191,7 +191,7 @@ impl Job<'_> {
         let witness = self
             .hear(None, &found)
             .map_err(|dispute| FetchError::Damaged {
-                name: self.published.name,
+                name: self.release.name,
                 path: self.target.clone(),
                 dispute,
             })?;
@@ -204,16 +204,16 @@ impl Job<'_> {
 
     fn hear(&self, announced: Option<&str>, found: &Digests) -> Result<Witness, Dispute> {
         let given = self.how.sha256.as_deref();
-        witness::hear(self.published, given, announced, self.remembered, found)
+        witness::hear(self.release, given, announced, self.remembered, found)
     }
 
     fn remember(&self, entry: Entry) -> Result<(), FetchError> {
-        Ledger::remember(self.folder, self.published.name, entry)
+        Ledger::remember(self.folder, self.release.name, entry)
     }
 
     fn fetched(self, found: Digests, witness: Witness) -> Fetched {
         Fetched {
-            name: self.published.name,
+            name: self.release.name,
             path: self.target,
             bytes: found.bytes,
             sha256: found.sha256,

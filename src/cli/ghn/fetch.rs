@@ -11,7 +11,7 @@ use super::super::arch::short;
 use super::super::runs::print;
 use super::published;
 use crate::ghn;
-use crate::ghn::hub::{Fetch, Fetched, PUBLISHED, Progress, Published, Source, Witness};
+use crate::ghn::hub::{Fetch, Fetched, Progress, RELEASES, Release, Source, Witness};
 use crate::text::Shown;
 
 #[derive(Debug, Args)]
@@ -47,8 +47,8 @@ pub fn run(common: &Common, args: &FetchArgs) -> anyhow::Result<()> {
     let Some(name) = &args.name else {
         return published::list(common);
     };
-    let published = Published::find(name).with_context(|| {
-        let names: Vec<_> = PUBLISHED.iter().map(|p| p.name).collect();
+    let release = Release::find(name).with_context(|| {
+        let names: Vec<_> = RELEASES.iter().map(|p| p.name).collect();
         format!(
             "no checkpoint called \"{name}\" was published; there are {}",
             names.join(", ")
@@ -63,9 +63,9 @@ pub fn run(common: &Common, args: &FetchArgs) -> anyhow::Result<()> {
         ..Fetch::default()
     };
     let mut console = Console::new(common.json);
-    let fetched = ghn::hub::fetch(published, &how, &ghn::folder(), &mut |p| console.show(&p));
+    let fetched = ghn::hub::fetch(release, &how, &ghn::folder(), &mut |p| console.show(&p));
     console.clear();
-    let fetched = fetched.with_context(|| format!("fetching {}", published.name))?;
+    let fetched = fetched.with_context(|| format!("fetching {}", release.name))?;
     if common.json {
         return print::json(&fetched);
     }

@@ -9,7 +9,7 @@ use super::super::Common;
 use super::super::arch::short;
 use super::super::runs::{print, table};
 use crate::ghn;
-use crate::ghn::hub::{Ledger, PUBLISHED, Published, Size};
+use crate::ghn::hub::{Ledger, RELEASES, Release, Size};
 use table::{Align, Table};
 
 #[derive(Debug, Serialize)]
@@ -30,18 +30,18 @@ struct Row {
 }
 
 impl Row {
-    fn of(published: &Published, ledger: &Ledger) -> Self {
-        let path = ghn::folder().join(published.file());
+    fn of(release: &Release, ledger: &Ledger) -> Self {
+        let path = ghn::folder().join(release.file());
         let here = std::fs::metadata(&path).ok().filter(|m| m.is_file());
-        let exact = here.is_some() || matches!(published.size, Size::Exactly(_));
-        let remembered = ledger.get(published.name);
+        let exact = here.is_some() || matches!(release.size, Size::Exactly(_));
+        let remembered = ledger.get(release.name);
         Self {
-            name: published.name,
-            what: published.what,
-            bytes: here.as_ref().map_or(published.size.bytes(), |m| m.len()),
+            name: release.name,
+            what: release.what,
+            bytes: here.as_ref().map_or(release.size.bytes(), |m| m.len()),
             exact,
-            url: published.url(),
-            page: published.page(),
+            url: release.url(),
+            page: release.page(),
             path: here.is_some().then_some(path),
             sha256: remembered.map(|e| e.sha256.clone()),
         }
@@ -54,7 +54,7 @@ impl Row {
 /// If what is remembered of earlier fetches cannot be read, or standard output cannot be written.
 pub fn list(common: &Common) -> anyhow::Result<()> {
     let ledger = Ledger::read(&ghn::folder()).context("listing published checkpoints")?;
-    let rows: Vec<Row> = PUBLISHED.iter().map(|p| Row::of(p, &ledger)).collect();
+    let rows: Vec<Row> = RELEASES.iter().map(|p| Row::of(p, &ledger)).collect();
     if common.json {
         return print::json(&rows);
     }

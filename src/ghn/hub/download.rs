@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _};
 
 use super::part::{Part, Version};
 use super::source::Opened;
-use super::{Fetch, FetchError, Progress, Published, Size, room};
+use super::{Fetch, FetchError, Progress, Release, Size, room};
 
 const READ_AT_ONCE_BYTES: usize = 1 << 18;
 
@@ -16,7 +16,7 @@ const RANGE_NOT_SATISFIABLE: u16 = 416;
 
 /// Completes `part`, and says what it is now the whole of.
 pub(super) fn run(
-    published: &'static Published,
+    release: &'static Release,
     how: &Fetch,
     part: &mut Part,
     on: &mut dyn FnMut(Progress<'_>),
@@ -25,7 +25,7 @@ pub(super) fn run(
     let mut in_vain = 0;
     loop {
         let before = part.len();
-        let why = match attempt(published, how, part, &mut answered, on) {
+        let why = match attempt(release, how, part, &mut answered, on) {
             Err(why) if why.may_pass(answered) => why,
             done => return done,
         };
@@ -40,7 +40,7 @@ pub(super) fn run(
 }
 
 fn attempt(
-    published: &'static Published,
+    release: &'static Release,
     how: &Fetch,
     part: &mut Part,
     answered: &mut bool,
@@ -50,10 +50,10 @@ fn attempt(
         // All of it had come when it was interrupted.
         return Ok(version.clone());
     }
-    let mut opened = open(published, how, part, on)?;
+    let mut opened = open(release, how, part, on)?;
     *answered = true;
     let version = opened.version.clone();
-    check_size(published, version.total, &version.from)?;
+    check_size(release, version.total, &version.from)?;
     let needed = version.total.map(|t| t.saturating_sub(part.len()));
     room::check(part.path(), needed.unwrap_or(0))?;
     on(Progress::Begun {
@@ -61,20 +61,20 @@ fn attempt(
         have: part.len(),
         total: version.total,
     });
-    copy(published, &mut opened, part, on)?;
-    check_size(published, Some(part.len()), &version.from)?;
+    copy(release, &mut opened, part, on)?;
+    check_size(release, Some(part.len()), &version.from)?;
     Ok(version)
 }
 
 /// Begins to read at the first byte that is missing. A part of another version is dropped.
 fn open(
-    published: &Published,
+    release: &Release,
     how: &Fetch,
     part: &mut Part,
     on: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Opened, FetchError> {
     let from_start = |part: &mut Part| {
-        let opened = how.from.open(published, 0, how.silence)?;
+        let opened = how.from.open(release, 0, how.silence)?;
         part.begin(&opened.version)?;
         Ok(opened)
     };
@@ -82,7 +82,7 @@ fn open(
     if have == 0 {
         return from_start(part);
     }
-    let opened = match how.from.open(published, have, how.silence) {
+    let opened = match how.from.open(release, have, how.silence) {
         Err(FetchError::Answer { status, .. }) if status == RANGE_NOT_SATISFIABLE => None,
         opened => Some(opened?),
     };
@@ -103,14 +103,14 @@ fn open(
 }
 
 fn copy(
-    published: &'static Published,
+    release: &'static Release,
     opened: &mut Opened,
     part: &mut Part,
     on: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), FetchError> {
     let Version { from, total, .. } = &opened.version;
     let is_known = opened.version.is(&opened.version);
-    let limit = total.unwrap_or_else(|| published.size.limit());
+    let limit = total.unwrap_or_else(|| release.size.limit());
     let broken = |part: &Part, reason: String| FetchError::Broken {
         from: from.clone(),
         have: part.len(),
@@ -144,25 +144,21 @@ fn copy(
     }
 }
 
-fn check_size(
-    published: &'static Published,
-    found: Option<u64>,
-    from: &str,
-) -> Result<(), FetchError> {
+fn check_size(release: &'static Release, found: Option<u64>, from: &str) -> Result<(), FetchError> {
     let Some(found) = found else {
         return Ok(());
     };
-    let fits = match published.size {
+    let fits = match release.size {
         Size::Exactly(bytes) => found == bytes,
-        Size::About(_) => found <= published.size.limit(),
+        Size::About(_) => found <= release.size.limit(),
     };
     if fits {
         return Ok(());
     }
     Err(FetchError::WrongSize {
-        name: published.name,
+        name: release.name,
         from: from.to_owned(),
-        expected: published.size,
+        expected: release.size,
         found,
     })
 }
@@ -174,7 +170,7 @@ mod tests {
     #[test]
     fn an_answer_without_an_end_is_cut_off_and_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let published = Published::find("mlp_cifar10").unwrap();
+        let release = Release::find("mlp_cifar10").unwrap();
         let mut part = Part::open(&folder.path().join("mlp_cifar10.pt")).unwrap();
         let version = Version::default();
         part.begin(&version).unwrap();
@@ -184,13 +180,13 @@ mod tests {
             version,
         };
         let mut most = 0;
-        let error = copy(published, &mut endless, &mut part, &mut |progress| {
+        let error = copy(release, &mut endless, &mut part, &mut |progress| {
             if let Progress::Received { have } = progress {
                 most = have;
             }
         });
         assert!(matches!(error, Err(FetchError::TooLong { .. })));
-        assert!(most <= published.size.limit());
+        assert!(most <= release.size.limit());
         assert_eq!(part.len(), 0);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::error::at;
 use super::part::Version;
-use super::{FetchError, Published, http};
+use super::{FetchError, Release, http};
 
 /// Where checkpoints come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,16 +60,14 @@ impl Source {
     /// that is silent for longer than `silence` counts as gone.
     pub(super) fn open(
         &self,
-        published: &Published,
+        release: &Release,
         start: u64,
         silence: Duration,
     ) -> Result<Opened, FetchError> {
         match self {
-            Self::Public => http::get(&published.url(), start, silence),
-            Self::Mirror(base) => {
-                http::get(&format!("{base}/{}", published.file()), start, silence)
-            }
-            Self::Folder(folder) => copy(folder.join(published.file()), start),
+            Self::Public => http::get(&release.url(), start, silence),
+            Self::Mirror(base) => http::get(&format!("{base}/{}", release.file()), start, silence),
+            Self::Folder(folder) => copy(folder.join(release.file()), start),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::digests::Digests;
-use super::{Entry, Published};
+use super::{Entry, Release};
 
 /// Who says that a file is what it should be; the first of them that speaks names the rest's trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub struct Dispute {
 /// # Errors
 /// The first who knows the file by another hash.
 pub(super) fn hear(
-    published: &Published,
+    release: &Release,
     given: Option<&str>,
     announced: Option<&str>,
     remembered: Option<&Entry>,
@@ -62,7 +62,7 @@ pub(super) fn hear(
     let said = [
         (
             Witness::Repository,
-            published.git_blob,
+            release.git_blob,
             found.git_blob.as_str(),
         ),
         (Witness::Given, given, sha256),
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_strongest_witness_is_named_and_all_must_agree() {
-        let hub = Published::find("ghn3tm8").unwrap();
+        let hub = Release::find("ghn3tm8").unwrap();
         let (right, wrong) = (entry("aa"), entry("cc"));
         let hear = |given, announced, remembered| hear(hub, given, announced, remembered, &found());
         assert_eq!(hear(None, None, None), Ok(Witness::Nobody));
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_repository_knows_its_files_by_their_git_ids() {
-        let ppuda = Published::find("ghn2_cifar10").unwrap();
+        let ppuda = Release::find("ghn2_cifar10").unwrap();
         let dispute = hear(ppuda, None, Some("aa"), None, &found()).unwrap_err();
         assert_eq!(dispute.witness, Witness::Repository);
         let its_own = Digests {

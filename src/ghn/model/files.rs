@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::super::GhnError;
-use super::super::hub::Published;
+use super::super::hub::Release;
 use super::{Config, DEFAULT, Ghn};
 use crate::nn::StateDict;
 use crate::nn::files::read_state;
@@ -106,15 +106,15 @@ pub(super) fn find(name: &str) -> Result<PathBuf, GhnError> {
     }
     let folder = folder();
     let with = EXTENSIONS.iter().map(|e| format!("{name}.{e}"));
-    let published = Published::find(name);
+    let release = Release::find(name);
     std::iter::once(name.to_owned())
         .chain(with)
-        .chain(published.map(Published::file))
+        .chain(release.map(Release::file))
         .map(|n| folder.join(n))
         .find(|p| p.is_file())
-        .ok_or_else(|| match published {
-            Some(published) => GhnError::NotHere {
-                name: published.name,
+        .ok_or_else(|| match release {
+            Some(release) => GhnError::NotHere {
+                name: release.name,
                 folder,
             },
             None => GhnError::Unknown {

@@ -2,7 +2,7 @@
 
 /// A checkpoint that can be fetched.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct Release {
     /// The published file's name without its extension; what `ghn fetch` and, later, `--ghn` take.
     pub name: &'static str,
     /// What it is, in a few words.
@@ -31,7 +31,7 @@ impl Size {
         }
     }
 
-    /// More bytes than the file can have. A checkpoint may hold an optimiser's two moments beside each weight.
+    /// Most bytes that the file can have: a checkpoint may hold an optimiser's two moments beside each weight.
     pub(super) const fn limit(self) -> u64 {
         match self {
             Self::Exactly(bytes) => bytes,
@@ -69,7 +69,7 @@ impl Place {
 
 /// All of them. Sizes: those of `ghn3sm8` and `ghn3lm8` are given by their pages, the others follow from the number
 /// of weights. `ghn2` is not in that repository's README; its code calls it the GHN-2 of the published norms.
-pub const PUBLISHED: &[Published] = &[
+pub const RELEASES: &[Release] = &[
     hub("ghn3tm8", "GHN-3-T, ImageNet", Size::About(27_700_000)),
     hub("ghn3sm8", "GHN-3-S, ImageNet", Size::Exactly(143_269_744)),
     hub("ghn3lm8", "GHN-3-L, ImageNet", Size::Exactly(858_730_839)),
@@ -111,8 +111,8 @@ pub const PUBLISHED: &[Published] = &[
     ),
 ];
 
-const fn hub(name: &'static str, what: &'static str, size: Size) -> Published {
-    Published {
+const fn hub(name: &'static str, what: &'static str, size: Size) -> Release {
+    Release {
         name,
         what,
         size,
@@ -126,8 +126,8 @@ const fn ppuda(
     what: &'static str,
     about_bytes: u64,
     git_blob: &'static str,
-) -> Published {
-    Published {
+) -> Release {
+    Release {
         name,
         what,
         size: Size::About(about_bytes),
@@ -136,13 +136,13 @@ const fn ppuda(
     }
 }
 
-impl Published {
+impl Release {
     /// The one that `name` means: with or without extension, with hyphens or underscores.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         let stem = name.strip_suffix(".pt").unwrap_or(name);
         let plain = stem.to_lowercase().replace('-', "_");
-        PUBLISHED.iter().find(|p| p.name == plain)
+        RELEASES.iter().find(|p| p.name == plain)
     }
 
     /// Its file's name, there and here.
@@ -170,16 +170,16 @@ mod tests {
 
     #[test]
     fn a_name_is_found_however_it_is_written() {
-        let ghn2 = Published::find("ghn2-imagenet").unwrap();
+        let ghn2 = Release::find("ghn2-imagenet").unwrap();
         assert_eq!(ghn2.name, "ghn2_imagenet");
-        assert_eq!(Published::find("GHN2_ImageNet.pt"), Some(ghn2));
-        assert_eq!(Published::find("ghn4"), None);
+        assert_eq!(Release::find("GHN2_ImageNet.pt"), Some(ghn2));
+        assert_eq!(Release::find("ghn4"), None);
     }
 
     #[test]
     fn names_and_ids_are_all_different() {
-        let mut names: Vec<_> = PUBLISHED.iter().map(|p| p.name).collect();
-        let mut ids: Vec<_> = PUBLISHED.iter().filter_map(|p| p.git_blob).collect();
+        let mut names: Vec<_> = RELEASES.iter().map(|p| p.name).collect();
+        let mut ids: Vec<_> = RELEASES.iter().filter_map(|p| p.git_blob).collect();
         let (named, identified) = (names.len(), ids.len());
         names.sort_unstable();
         names.dedup();
