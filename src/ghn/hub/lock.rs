@@ -21,20 +21,20 @@ pub(super) struct Lock {
 impl Lock {
     /// The sole right to fetch the checkpoint called `name`, to `target`.
     pub(super) fn take(name: &'static str, target: &Path) -> Result<Self, FetchError> {
-        Self::lock(target, FlockOperation::NonBlockingLockExclusive)?
+        Self::begin(target, FlockOperation::NonBlockingLockExclusive)?
             .ok_or(FetchError::Busy { name })
     }
 
     /// The sole right to change the file at `target`, as soon as nobody else has it.
     pub(super) fn wait(target: &Path) -> Result<Self, FetchError> {
         loop {
-            if let Some(lock) = Self::lock(target, FlockOperation::LockExclusive)? {
+            if let Some(lock) = Self::begin(target, FlockOperation::LockExclusive)? {
                 return Ok(lock);
             }
         }
     }
 
-    fn lock(target: &Path, how: FlockOperation) -> Result<Option<Self>, FetchError> {
+    fn begin(target: &Path, how: FlockOperation) -> Result<Option<Self>, FetchError> {
         let mut hidden = OsString::from(".");
         hidden.push(target.file_name().unwrap_or_default());
         hidden.push(".lock");
