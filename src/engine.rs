@@ -3,6 +3,7 @@
 //! The app holds no tensors and opens no device. If the child dies, the app says so and starts
 //! another; nothing else is lost.
 
+mod opened;
 pub mod protocol;
 mod rows;
 mod server;

@@ -18,8 +18,8 @@ pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{
     Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, HyperNet, Listed,
-    Made, PredictOptions, Prediction, Published, Seconds, ShapeTables, States, VectorForm, folder,
-    list,
+    Made, PredictOptions, Prediction, Published, Seconds, ShapeTables, Stamp, States, VectorForm,
+    folder, list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::opened::Opened;
 use super::protocol::{
     ArchSpec, Body, Command, GhnSummary, PostSpec, PredictSeconds, Predicted, Side,
 };
@@ -80,6 +81,7 @@ struct Held {
 #[derive(Default)]
 pub struct Session {
     held: Option<Held>,
+    opened: Opened,
     shifts: Shifts,
 }
 
@@ -96,7 +98,7 @@ impl Session {
             }
             Command::Predict { arch, ghn, seed } => self.predict(&arch, &ghn, seed, reply),
             Command::Post { post, first } => self.post(&post, &first, reply),
-            Command::Shift { arch, ghn, seed } => self.shifts.answer(&arch, &ghn, seed, reply),
+            Command::Shift { arch, ghn, seed } => self.shift(&arch, &ghn, seed, reply),
             Command::Detail { tensor } => self.detail(&tensor, reply),
             Command::Write { side, path } => self.write(side, Path::new(&path), reply),
             // The reading thread takes these before they come here.
@@ -121,7 +123,7 @@ impl Session {
             drawn(&arch)
         } else {
             step(reply, "opening the GHN", 1)?;
-            let ghn = Ghn::open(ghn, seed)?;
+            let (_, ghn) = self.opened.get(ghn, seed)?;
             step(reply, "predicting", 2)?;
             fill(&mut before, &arch, &ghn, seed)?
         };
@@ -134,6 +136,22 @@ impl Session {
         });
         let names = stats::weights_of_arch(&held.arch);
         rows::send(&held.before, Side::Before, names, &[], reply)
+    }
+
+    fn shift(
+        &mut self,
+        spec: &ArchSpec,
+        ghn: &str,
+        seed: u64,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), SessionError> {
+        let options = zoo::Options::for_images(spec.classes, spec.side);
+        let arch = arch::build(&spec.name, &options)?;
+        let ghn = match ghn {
+            RANDOM => None,
+            name => Some(self.opened.get(name, seed)?),
+        };
+        self.shifts.answer(&arch, spec.side, ghn, reply)
     }
 
     fn post(

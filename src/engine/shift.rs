@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::protocol::{ArchSpec, Body};
+use super::protocol::Body;
 use super::server::Reply;
-use super::session::{RANDOM, SessionError};
+use super::session::SessionError;
+use crate::arch::Arch;
 use crate::arch::deepnets::Split;
-use crate::arch::{self, zoo};
-use crate::ghn::Ghn;
+use crate::ghn::{Ghn, Stamp};
 use crate::stats::shift::{Against, Embedding, Reference, Report, ShiftError};
 
 /// Training networks that a GHN looks at.
@@ -19,8 +19,8 @@ const NETWORKS: usize = 500;
 /// Between two words about how many it has looked at.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Which networks were looked at: the GHN's hash, and the side of the images that they are made for.
-type Key = (String, usize);
+/// Which networks were looked at: the GHN's stamp, and the side of the images that they are made for.
+type Key = (Stamp, usize);
 
 /// Training networks being looked at, on a thread that goes on if nobody waits for it any more.
 struct Looking {
@@ -40,34 +40,28 @@ impl Shifts {
     /// Sends the report of an architecture at once, and again with what the GHN sees when that is known.
     ///
     /// # Errors
-    /// [`SessionError`] if architecture or GHN cannot be had, or the question was cancelled.
+    /// [`SessionError`] if the architecture cannot be compared, or the question was cancelled.
     pub fn answer(
         &mut self,
-        spec: &ArchSpec,
-        ghn: &str,
-        seed: u64,
+        arch: &Arch,
+        side: usize,
+        ghn: Option<(Stamp, Arc<Ghn>)>,
         reply: &mut Reply<'_>,
     ) -> Result<(), SessionError> {
-        let options = zoo::Options::for_images(spec.classes, spec.side);
-        let arch = arch::build(&spec.name, &options)?;
-        let ghn = match ghn {
-            RANDOM => None,
-            name => Some(Arc::new(Ghn::open(name, seed)?)),
-        };
-        let reference = Reference::carried(spec.side);
+        let reference = Reference::carried(side);
         let published = reference.published_config();
         let against = Against {
             reference,
             split: Split::Train,
-            config: ghn.as_ref().map_or(&published, |ghn| ghn.config()),
+            config: ghn.as_ref().map_or(&published, |(_, ghn)| ghn.config()),
         };
-        let mut report = Report::of(&arch, against)?;
+        let mut report = Report::of(arch, against)?;
         reply.send(Body::Shift(Box::new(report.clone())));
-        let Some(ghn) = ghn else {
+        let Some((stamp, ghn)) = ghn else {
             return Ok(());
         };
-        let embedding = self.embedding(&ghn, reference.side, reply)?;
-        report.add_embedding(embedding.shift(&ghn, &arch));
+        let embedding = self.embedding(&ghn, (stamp, reference.side), reply)?;
+        report.add_embedding(embedding.shift(&ghn, arch));
         reply.send(Body::Shift(Box::new(report)));
         Ok(())
     }
@@ -75,10 +69,9 @@ impl Shifts {
     fn embedding(
         &mut self,
         ghn: &Arc<Ghn>,
-        side: usize,
+        key: Key,
         reply: &mut Reply<'_>,
     ) -> Result<&Embedding, SessionError> {
-        let key = (ghn.hash(), side);
         if self.embedding.as_ref().is_none_or(|(k, _)| *k != key) {
             let looking = match self.looking.take() {
                 Some(looking) if looking.key == key => looking,

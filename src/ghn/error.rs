@@ -41,7 +41,8 @@ pub enum GhnError {
         expected: Vec<usize>,
     },
     #[error(
-        "{origin}: the tensor \"{tensor}\" has shape {found:?}, but the config asks for {expected:?}"
+        "{origin}: the tensor \"{tensor}\" has shape {found:?}, but the config asks for {expected:?}; \
+         does the config belong to it?"
     )]
     Shape {
         origin: String,
@@ -49,15 +50,21 @@ pub enum GhnError {
         found: Vec<usize>,
         expected: Vec<usize>,
     },
-    #[error("{origin}: the tensor \"{tensor}\" holds values that are not finite numbers")]
+    #[error(
+        "{origin}: the tensor \"{tensor}\" holds values that are not finite numbers; \
+         fetch the file again, or take a checkpoint from before the training broke"
+    )]
     NotFinite { origin: String, tensor: String },
     #[error(
-        "{origin}: this file holds no GHN: none of its {tensors} tensors is called \"{missing}\""
+        "{origin}: this file holds no GHN: none of its {tensors} tensors is called \"{missing}\"; \
+         {looks}; give the checkpoint of a GHN"
     )]
     NotGhn {
         origin: String,
         tensors: usize,
         missing: &'static str,
+        /// What the file seems to hold.
+        looks: String,
     },
     #[error(
         "there is not enough memory for {values} predicted parameters, {} MB; predict part of the network",

@@ -6,15 +6,18 @@ mod dense;
 mod features;
 mod files;
 mod graphormer;
+mod lookalike;
 mod plan;
 mod predict;
 mod propagate;
 mod scale;
 mod sizes;
+mod stamp;
 mod tile;
 mod weights;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
@@ -23,6 +26,7 @@ pub use files::{Listed, folder, list};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
 pub use sizes::{Axis, Fallback, ShapeTables};
+pub use stamp::Stamp;
 
 use super::GhnError;
 use crate::arch::TensorChoice;
@@ -39,10 +43,10 @@ pub const DEFAULT: &str = "default";
 #[derive(Debug)]
 pub struct Ghn {
     name: String,
-    path: Option<PathBuf>,
+    stamp: Stamp,
+    /// Once it was asked for.
+    hash: OnceLock<String>,
     trained: bool,
-    /// What the weights depend on, for [`Ghn::hash`].
-    identity: String,
     config: Config,
     model: Model,
 }
@@ -128,9 +132,9 @@ impl Ghn {
     pub fn untrained(config: &Config, seed: u64) -> Result<Self, GhnError> {
         Ok(Self {
             name: DEFAULT.to_owned(),
-            path: None,
+            stamp: Stamp::of_seed(seed),
+            hash: OnceLock::new(),
             trained: false,
-            identity: format!("untrained, seed {seed}"),
             model: Model::new(config, &Weights::random(seed))?,
             config: *config,
         })
@@ -141,16 +145,17 @@ impl Ghn {
     /// # Errors
     /// If the file cannot be read, or its tensors are not those of a GHN that this build knows.
     pub fn read(path: &Path) -> Result<Self, GhnError> {
+        let stamp = Stamp::of_file(path)?;
         let loaded = files::load(path)?;
         let origin = path.display().to_string();
         let config = Config::of(&origin, &loaded.tensors, loaded.config.as_ref())?;
-        let weights = Weights::stored(&origin, &loaded.tensors);
+        let weights = Weights::stored(&origin, loaded.tensors);
         Ok(Self {
             name: files::stem(path),
+            hash: OnceLock::new(),
             trained: true,
-            identity: files::digest(path)?,
+            stamp,
             model: Model::new(&config, &weights)?,
-            path: Some(path.to_owned()),
             config,
         })
     }
@@ -164,7 +169,7 @@ impl Ghn {
     /// The checkpoint's file, if there is one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+        self.stamp.path()
     }
 
     /// Whether its weights were trained; what an untrained GHN predicts is only noise of a certain
@@ -186,13 +191,18 @@ impl Ghn {
     }
 
     /// A number that tells GHNs apart, in hexadecimal: SHA-256 of config and weights (or of the
-    /// seed that they come from).
-    #[must_use]
-    pub fn hash(&self) -> String {
+    /// seed that they come from). A checkpoint is read once more for it, the first time.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be read any more, or was changed since it was opened.
+    pub fn hash(&self) -> Result<&str, GhnError> {
+        if let Some(hash) = self.hash.get() {
+            return Ok(hash);
+        }
         let mut hash = Sha256::new();
         hash.update(format!("{:?}", self.config));
-        hash.update(&self.identity);
-        files::hex(&hash.finalize())
+        hash.update(self.stamp.identity()?);
+        Ok(self.hash.get_or_init(|| stamp::hex(&hash.finalize())))
     }
 
     /// Number of weights.

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use serde_json::Value as Json;
 
 use super::StateDict;
+use super::pickle::Input;
 
 mod aside;
 mod checkpoint;
@@ -24,6 +25,8 @@ mod npy;
 mod onnx;
 mod onnx_write;
 mod safetensors;
+mod search;
+mod storages;
 mod strided;
 mod zip;
 
@@ -64,33 +67,49 @@ pub fn read_state(path: impl AsRef<Path>) -> Result<Loaded, FileError> {
     })
 }
 
+/// The same from a file's content; what an ONNX model keeps in other files is not looked for.
+///
+/// # Errors
+/// [`Problem`], as in [`read_state`].
+pub fn read_content(content: &[u8]) -> Result<Loaded, Problem> {
+    of_kind(Cursor::new(content), content.len() as u64, None)
+}
+
 fn read(path: &Path) -> Result<Loaded, Problem> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let about = file.metadata()?;
     if about.is_dir() {
         return Err(Problem::Folder);
     }
-    let length = about.len();
+    of_kind(file, about.len(), Some(path))
+}
+
+/// Reads a file of `length` bytes as what it is.
+fn of_kind(
+    mut file: impl Read + Seek,
+    length: u64,
+    path: Option<&Path>,
+) -> Result<Loaded, Problem> {
     match Kind::of(&mut file, length)? {
         Kind::Safetensors => safetensors::read(file, length),
         Kind::Zip => zip::read(file, length),
-        Kind::LegacyTorch => legacy::read_stream(&everything(file, length)?),
-        Kind::Pickle => legacy::read_pickle(&everything(file, length)?),
-        Kind::Compressed(how) => {
-            legacy::read_pickle(&compressed::unpacked(how, &everything(file, length)?)?)
+        Kind::LegacyTorch => {
+            legacy::read_stream(&mut Input::new(&mut BufReader::new(file), length))
         }
+        Kind::Pickle => legacy::read_pickle(&mut Input::new(&mut BufReader::new(file), length)),
+        Kind::Compressed(how) => compressed::read(how, BufReader::new(file), length),
         Kind::Onnx => onnx::read(everything(file, length)?, path),
     }
 }
 
 /// The whole file in memory.
-fn everything(mut file: File, length: u64) -> Result<Vec<u8>, Problem> {
+fn everything(file: impl Read, length: u64) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let size = usize::try_from(length).map_err(|_| Problem::TooMuch)?;
     bytes
         .try_reserve_exact(size)
         .map_err(|_| Problem::TooMuch)?;
-    file.by_ref().take(length).read_to_end(&mut bytes)?;
+    file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

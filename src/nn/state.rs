@@ -1,5 +1,7 @@
 //! A network's parameters and buffers by name, in PyTorch's order, shapes and layout.
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 
 /// A tensor's values, row-major.
@@ -8,6 +10,35 @@ pub enum Values {
     F32(Vec<f32>),
     /// Counters such as `num_batches_tracked`, and tables of indices.
     I64(Vec<i64>),
+}
+
+impl Values {
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(v) => v.len(),
+            Self::I64(v) => v.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A copy of some of the elements.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::F32(v) => Self::F32(v[range].to_vec()),
+            Self::I64(v) => Self::I64(v[range].to_vec()),
+        }
+    }
 }
 
 /// A tensor as it stands in a file: PyTorch's shape, row-major values.
@@ -100,6 +131,11 @@ impl StateDict {
 
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Tensor> {
         self.tensors.get_mut(name)
+    }
+
+    /// Takes a tensor out; the order of the others is kept no longer.
+    pub fn take(&mut self, name: &str) -> Option<Tensor> {
+        self.tensors.swap_remove(name)
     }
 
     /// Names and tensors, in order.

@@ -163,6 +163,12 @@ impl<'g> Importer<'g> {
         if node.input.get(2).is_some_and(|n| !n.is_empty()) && bias.is_none() {
             return Err("its bias must be a constant".into());
         }
+        if let Some(bias) = bias.as_ref().filter(|b| b.shape() != [out]) {
+            return Err(format!(
+                "its bias of shape {:?} does not fit {out} channels",
+                bias.shape()
+            ));
+        }
         let op = Op::Conv2d(conv);
         let shape = op
             .infer(&[self.b.shape(input)])
@@ -452,6 +458,7 @@ impl<'g> Importer<'g> {
             ("weight", scale.unwrap_or_else(|| filled(1.0))),
             ("bias", offset.unwrap_or_else(|| filled(0.0))),
         ] {
+            let tensor = tensor.reshaped(&[channels], &self.graph.stored)?;
             self.tensor(Recipe::of(joined(&path, name), tensor));
         }
         self.call(module, input)

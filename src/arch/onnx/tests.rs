@@ -256,6 +256,10 @@ fn missing_and_misshapen_tensors_are_named() {
     assert!(strange.contains("data_type 99"), "{strange}");
     let flat = changed(|g| g.initializer[0].dims = vec![108]);
     assert!(flat.contains("[108]"), "{flat}");
+    let unfit = changed(|g| {
+        g.node[0].input.push("fc.bias".into());
+    });
+    assert!(unfit.contains("[5] does not fit 4 channels"), "{unfit}");
     let twice = changed(|g| {
         let again = g.initializer[0].clone();
         g.initializer.push(again);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::GhnError;
+use super::lookalike;
 use crate::nn::StateDict;
 
 /// How node states are made from node features.
@@ -137,10 +138,11 @@ impl Config {
     fn inferred(origin: &str, state: &StateDict) -> Result<Self, GhnError> {
         let shape = |name: &'static str| {
             let tensor = state.get(name).map(|t| t.shape.as_slice());
-            tensor.ok_or(GhnError::NotGhn {
+            tensor.ok_or_else(|| GhnError::NotGhn {
                 origin: origin.to_owned(),
                 tensors: state.len(),
                 missing: name,
+                looks: lookalike::describe(state),
             })
         };
         let at = |shape: &[usize], i: usize| shape.get(i).copied().unwrap_or(0);

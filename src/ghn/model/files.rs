@@ -1,13 +1,10 @@
 //! Checkpoint files of GHNs, and where they are looked for.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::super::GhnError;
 use super::super::hub::Release;
@@ -142,7 +139,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
     let inside = loaded.config.filter(|c| c.get("hid").is_some());
     let config = match inside {
         Some(config) => Some(config),
-        None => config_beside(path)?,
+        None => config_beside(path).map(|p| read_config(&p)).transpose()?,
     };
     Ok(Checkpoint {
         tensors: loaded.tensors,
@@ -151,40 +148,20 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
 }
 
 /// `NAME.config.json` or `config.json` in the checkpoint's folder.
-fn config_beside(path: &Path) -> Result<Option<Value>, GhnError> {
+pub(super) fn config_beside(path: &Path) -> Option<PathBuf> {
     let own = path.with_extension("config.json");
     let shared = path.with_file_name("config.json");
-    let Some(path) = [own, shared].into_iter().find(|p| p.is_file()) else {
-        return Ok(None);
-    };
-    let text = std::fs::read_to_string(&path).map_err(|e| read_error(&path, &e))?;
-    let value = serde_json::from_str(&text).map_err(|e| read_error(&path, &e))?;
-    Ok(Some(value))
+    [own, shared].into_iter().find(|p| p.is_file())
 }
 
-fn read_error(path: &Path, error: &dyn std::fmt::Display) -> GhnError {
+fn read_config(path: &Path) -> Result<Value, GhnError> {
+    let text = std::fs::read_to_string(path).map_err(|e| read_error(path, &e))?;
+    serde_json::from_str(&text).map_err(|e| read_error(path, &e))
+}
+
+pub(super) fn read_error(path: &Path, error: &dyn std::fmt::Display) -> GhnError {
     GhnError::Read {
         path: path.to_owned(),
         reason: error.to_string(),
     }
-}
-
-const HASHED_AT_ONCE_BYTES: usize = 1 << 20;
-
-/// SHA-256 of a file's content.
-pub(super) fn digest(path: &Path) -> Result<String, GhnError> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path).map_err(|e| read_error(path, &e))?;
-    let mut piece = vec![0; HASHED_AT_ONCE_BYTES];
-    loop {
-        match file.read(&mut piece).map_err(|e| read_error(path, &e))? {
-            0 => return Ok(hex(&hash.finalize())),
-            n => hash.update(&piece[..n]),
-        }
-    }
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

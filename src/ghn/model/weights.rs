@@ -1,26 +1,27 @@
 //! Where a GHN's own weights come from: a checkpoint, or torch's default initialisation.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::super::GhnError;
 use super::dense::{Dense, LayerNorm};
-use crate::nn::StateDict;
+use crate::nn::{StateDict, Tensor, Values};
 use crate::random;
 
-/// Gives out tensors by name, and counts their values.
+/// Gives out tensors by name, each once, and counts their values.
 pub(super) struct Weights<'a> {
     source: Source<'a>,
     given: Cell<usize>,
 }
 
 enum Source<'a> {
-    /// `origin` names the file in messages.
+    /// `origin` names the file in messages. Tensors are taken out: a large checkpoint does not fit
+    /// into memory twice.
     Stored {
         origin: &'a str,
-        state: &'a StateDict,
+        state: RefCell<StateDict>,
     },
     Random {
         seed: u64,
@@ -29,9 +30,12 @@ enum Source<'a> {
 
 impl<'a> Weights<'a> {
     /// From the tensors of a checkpoint.
-    pub const fn stored(origin: &'a str, state: &'a StateDict) -> Self {
+    pub const fn stored(origin: &'a str, state: StateDict) -> Self {
         Self {
-            source: Source::Stored { origin, state },
+            source: Source::Stored {
+                origin,
+                state: RefCell::new(state),
+            },
             given: Cell::new(0),
         }
     }
@@ -73,10 +77,10 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// Whether a checkpoint has a tensor of this name.
+    /// Whether a checkpoint has a tensor of this name that was not given out yet.
     pub fn has(&self, name: &str) -> bool {
-        match self.source {
-            Source::Stored { state, .. } => state.get(name).is_some(),
+        match &self.source {
+            Source::Stored { state, .. } => state.borrow().get(name).is_some(),
             Source::Random { .. } => false,
         }
     }
@@ -130,12 +134,15 @@ impl<'a> Weights<'a> {
     ) -> Result<Vec<f32>, GhnError> {
         let len: usize = shape.iter().product();
         self.given.set(self.given.get() + len);
-        match self.source {
+        match &self.source {
             Source::Random { seed } => {
-                let mut rng = random::stream(seed, &format!("ghn/{name}"));
+                let mut rng = random::stream(*seed, &format!("ghn/{name}"));
                 Ok((0..len).map(|_| draw(&mut rng)).collect())
             }
-            Source::Stored { origin, state } => stored(origin, state, name, shape),
+            Source::Stored { origin, state } => {
+                let tensor = state.borrow_mut().take(name);
+                stored(origin, tensor, name, shape)
+            }
         }
     }
 }
@@ -144,7 +151,7 @@ impl<'a> Weights<'a> {
 /// layers as 1x1 convolutions, later code as linear layers.
 fn stored(
     origin: &str,
-    state: &StateDict,
+    tensor: Option<Tensor>,
     name: &str,
     shape: &[usize],
 ) -> Result<Vec<f32>, GhnError> {
@@ -153,16 +160,17 @@ fn stored(
         tensor: name.to_owned(),
         expected: shape.to_vec(),
     };
-    let tensor = state.get(name).ok_or_else(missing)?;
-    let (core, rest) = tensor.shape.split_at(shape.len().min(tensor.shape.len()));
-    let values = tensor
-        .floats()
-        .filter(|_| core == shape && rest.iter().all(|d| *d == 1));
-    let Some(values) = values else {
+    let Tensor {
+        shape: found,
+        values,
+    } = tensor.ok_or_else(missing)?;
+    let (core, rest) = found.split_at(shape.len().min(found.len()));
+    let fits = core == shape && rest.iter().all(|d| *d == 1);
+    let (true, Values::F32(values)) = (fits, values) else {
         return Err(GhnError::Shape {
             origin: origin.to_owned(),
             tensor: name.to_owned(),
-            found: tensor.shape.clone(),
+            found,
             expected: shape.to_vec(),
         });
     };
@@ -172,5 +180,5 @@ fn stored(
             tensor: name.to_owned(),
         });
     }
-    Ok(values.to_vec())
+    Ok(values)
 }

@@ -1,100 +1,49 @@
-//! From a checkpoint's values to named tensors: finds the state dict, reads its tensors.
+//! From a checkpoint's values to named tensors.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::element::Element;
+use super::search::{CONFIGURATION, Found};
+use super::storages::{Asked, Storages};
 use super::strided::{Budget, Window};
-use super::{Loaded, Problem, legacy};
+use super::{Loaded, Problem};
 use crate::nn::pickle::{Pickle, Ref, Storage, TensorView, Value};
 use crate::nn::{StateDict, Tensor};
-
-/// Where the bytes of a checkpoint's storages lie.
-pub(super) trait Storages {
-    /// Bytes of the storage `key`.
-    fn size(&mut self, key: &str) -> Result<u64, Problem>;
-
-    /// Some of them; the range lies within the size.
-    fn bytes(&mut self, key: &str, bytes: Range<u64>) -> Result<Cow<'_, [u8]>, Problem>;
-}
-
-/// Keys under which training scripts keep a state dict, the likeliest first.
-const WRAPPERS: &[&str] = &[
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-    "net",
-    "network",
-    "params",
-    "weights",
-];
-
-/// Keys of the configuration, the likeliest first.
-const CONFIGURATION: &[&str] = &["config", "args", "hyper_parameters"];
 
 /// What wrappers of modules put in front of every name.
 const PREFIXES: &[&str] = &["module.", "_orig_mod."];
 
-/// How many wrappers may lie around a state dict.
-const DEEPEST: usize = 4;
+/// How many of them may lie around each other: a long name may begin with thousands.
+const MOST_PREFIXES: usize = 4;
 
 /// Reads the checkpoint that `pickle` describes.
 pub(super) fn load(
-    pickle: &Pickle<'_>,
+    pickle: &Pickle,
     storages: &mut dyn Storages,
     budget: Budget,
 ) -> Result<Loaded, Problem> {
-    let root = pickle.root;
-    let Some(state) = find(pickle, root, DEEPEST) else {
+    let Some(found) = Found::of(pickle) else {
         return Err(Problem::NoTensors {
-            found: describe(pickle, root),
+            found: describe(pickle, pickle.root),
         });
     };
     let mut reader = Reader {
         pickle,
         storages,
         budget,
+        uses: HashMap::new(),
     };
-    let tensors = without_prefix(reader.tensors(state)?);
-    let config = CONFIGURATION.iter().find_map(|key| pickle.entry(root, key));
-    let epoch = pickle.entry(root, "epoch").map(|e| pickle.get(e));
     Ok(Loaded {
-        tensors,
-        config: config.map(|c| pickle.json(c)).filter(|c| !c.is_null()),
-        epoch: match epoch {
-            Some(Value::Int(epoch)) => Some(*epoch),
-            _ => None,
-        },
+        tensors: without_prefix(reader.tensors(found.state())?),
+        config: found.config(),
+        epoch: found.epoch(),
         ..Loaded::default()
     })
 }
 
-/// The dictionary that holds tensors: `at` itself, or one that it wraps.
-fn find(pickle: &Pickle<'_>, at: Ref, depth: usize) -> Option<Ref> {
-    let depth = depth.checked_sub(1)?;
-    match pickle.get(at) {
-        Value::List(items) | Value::Tuple(items) => match items[..] {
-            [only] => find(pickle, only, depth),
-            _ => None,
-        },
-        Value::Dict(items) => {
-            let wrapped = WRAPPERS.iter().filter_map(|key| pickle.entry(at, key));
-            let inside = wrapped
-                .filter(|inner| !matches!(pickle.get(*inner), Value::Tensor(_)))
-                .find_map(|inner| find(pickle, inner, depth));
-            let holds_tensors = || {
-                let mut values = items.iter().map(|(_, v)| pickle.get(*v));
-                values.any(|v| matches!(v, Value::Tensor(_)))
-            };
-            inside.or_else(|| holds_tensors().then_some(at))
-        }
-        _ => None,
-    }
-}
-
 /// What a pickle without named tensors holds instead.
-fn describe(pickle: &Pickle<'_>, at: Ref) -> String {
+fn describe(pickle: &Pickle, at: Ref) -> String {
     match pickle.get(at) {
         Value::Object { class, .. } => {
             format!("it holds an instance of {}", class_name(pickle, *class))
@@ -110,31 +59,36 @@ fn describe(pickle: &Pickle<'_>, at: Ref) -> String {
     }
 }
 
-fn class_name(pickle: &Pickle<'_>, class: Ref) -> String {
+fn class_name(pickle: &Pickle, class: Ref) -> String {
     match pickle.get(class) {
         Value::Global { module, name } => format!("{module}.{name}"),
         _ => "an unknown class".to_owned(),
     }
 }
 
-struct Reader<'r, 'p> {
-    pickle: &'r Pickle<'p>,
+struct Reader<'r> {
+    pickle: &'r Pickle,
     storages: &'r mut dyn Storages,
     budget: Budget,
+    /// How many more tensors look at each storage.
+    uses: HashMap<&'r Storage, usize>,
 }
 
-impl Reader<'_, '_> {
+impl<'r> Reader<'r> {
     /// The tensors of a dictionary. Plain values beside them (an epoch, a configuration) are passed
     /// over; an instance of an unknown class might be meant as a tensor, so it is an error.
     fn tensors(&mut self, state: Ref) -> Result<StateDict, Problem> {
         let pickle = self.pickle;
-        let mut tensors = StateDict::default();
+        let mut views = Vec::new();
         for (key, value) in pickle.items(state).unwrap_or_default() {
             let Some(name) = pickle.text(*key) else {
                 continue;
             };
             match pickle.get(*value) {
-                Value::Tensor(view) => tensors.insert(name, self.tensor(name, view)?),
+                Value::Tensor(view) => {
+                    *self.uses.entry(&view.storage).or_default() += 1;
+                    views.push((name, &**view));
+                }
                 Value::Object { class, .. } if !CONFIGURATION.contains(&name) => {
                     return Err(Problem::NotATensor {
                         name: name.to_owned(),
@@ -144,42 +98,41 @@ impl Reader<'_, '_> {
                 _ => {}
             }
         }
+        let mut tensors = StateDict::default();
+        for (name, view) in views {
+            tensors.insert(name, self.tensor(name, view)?);
+        }
         Ok(tensors)
     }
 
-    fn tensor(&mut self, name: &str, view: &TensorView) -> Result<Tensor, Problem> {
+    fn tensor(&mut self, name: &str, view: &'r TensorView) -> Result<Tensor, Problem> {
         let window = Window {
             offset: view.offset,
             shape: &view.shape,
             strides: &view.strides,
         };
-        match self.pickle.get(view.storage) {
-            Value::Storage(Storage::Entry { class, key, .. }) => {
-                let element = element(name, class)?;
-                let size = self.storages.size(key)?;
-                let Some(range) = self.range(name, window, element, size)? else {
-                    return Ok(window.empty(element));
-                };
-                let bytes = self.storages.bytes(key, range)?;
-                Ok(window.materialise(element, &bytes))
+        let about = self.storages.about(&view.storage)?;
+        let element = element(name, &about.class)?;
+        let Some(range) = self.range(name, window, element, about.bytes)? else {
+            return Ok(window.materialise(element.no_values()));
+        };
+        let asked = self.asked(&view.storage);
+        let values = self.storages.elements(&view.storage, range, asked)?;
+        Ok(window.materialise(values))
+    }
+
+    /// Counts a tensor off that looks at the storage.
+    fn asked(&mut self, storage: &'r Storage) -> Asked {
+        match self.uses.get_mut(storage) {
+            Some(uses) if *uses > 1 => {
+                *uses -= 1;
+                Asked::Again
             }
-            Value::Storage(Storage::Stream(stream)) => {
-                let Value::Bytes(stream) = self.pickle.get(*stream) else {
-                    return Err(Problem::damaged(format!("{name} has no storage")));
-                };
-                let (class, raw) = legacy::inner_storage(stream)?;
-                let element = element(name, &class)?;
-                let Some(range) = self.range(name, window, element, raw.len() as u64)? else {
-                    return Ok(window.empty(element));
-                };
-                let bytes = &raw[range.start as usize..range.end as usize];
-                Ok(window.materialise(element, bytes))
-            }
-            _ => Err(Problem::damaged(format!("{name} has no storage"))),
+            _ => Asked::ForTheLastTime,
         }
     }
 
-    /// The bytes of the storage that a window looks at, checked and paid for; `None` if it has no
+    /// The elements of the storage that a window looks at, checked and paid for; `None` if it has no
     /// elements.
     fn range(
         &mut self,
@@ -194,11 +147,10 @@ impl Reader<'_, '_> {
         }
         let size = element.size() as u64;
         let beyond = || Problem::damaged(format!("{name} lies beyond its storage"));
-        let end = window.end().and_then(|e| e.checked_mul(size));
-        let end = end.filter(|e| *e <= storage).ok_or_else(beyond)?;
-        // No overflow: the offset is below the end.
-        let range = window.offset * size..end;
-        self.budget.spend(count, range.end - range.start)?;
+        let end = window.end().filter(|e| *e <= storage / size);
+        let range = window.offset..end.ok_or_else(beyond)?;
+        // No overflow: the end lies within the storage.
+        self.budget.spend(count, (range.end - range.start) * size)?;
         Ok(Some(range))
     }
 }
@@ -212,16 +164,17 @@ fn element(name: &str, class: &str) -> Result<Element, Problem> {
 
 /// Takes off what `DataParallel` or `torch.compile` put in front of every name.
 fn without_prefix(mut tensors: StateDict) -> StateDict {
-    loop {
+    for _ in 0..MOST_PREFIXES {
         let common = PREFIXES.iter().find(|prefix| {
             !tensors.is_empty() && tensors.iter().all(|(name, _)| name.starts_with(**prefix))
         });
         let Some(prefix) = common else {
-            return tensors;
+            break;
         };
         tensors = tensors
             .into_iter()
             .map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor))
             .collect();
     }
+    tensors
 }

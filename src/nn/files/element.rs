@@ -1,7 +1,8 @@
 //! Element types of files, and their bytes as numbers.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
+use crate::memory;
 use crate::nn::Values;
 
 /// The type of a tensor's elements in a file; bytes are little-endian.
@@ -64,6 +65,46 @@ impl Element {
         }
     }
 
+    /// What it becomes, without a single element.
+    pub fn no_values(self) -> Values {
+        self.decode(&[])
+    }
+
+    /// The next `count` elements of `from`, read straight to where they stay. Memory is set aside for what
+    /// `sure` bytes can hold: the number of bytes that are known to be there.
+    pub fn read(self, count: u64, from: &mut dyn Read, sure: u64) -> io::Result<Values> {
+        let bytes = count.checked_mul(self.size() as u64);
+        let count = match (usize::try_from(count), bytes) {
+            (Ok(count), Some(bytes)) if bytes <= sure => count,
+            _ => return Err(ErrorKind::UnexpectedEof.into()),
+        };
+        match self {
+            Self::F32 => {
+                let read = read_numbers(count, from, |v: f32| {
+                    f32::from_bits(u32::from_le(v.to_bits()))
+                });
+                read.map(Values::F32)
+            }
+            Self::I64 => read_numbers(count, from, i64::from_le).map(Values::I64),
+            Self::F64 | Self::F16 | Self::BF16 => {
+                let append = |to: &mut Vec<f32>, bytes: &[u8]| {
+                    if let Values::F32(part) = self.decode(bytes) {
+                        to.extend(part);
+                    }
+                };
+                read_others(count, self.size(), from, append).map(Values::F32)
+            }
+            Self::I32 | Self::I16 | Self::I8 | Self::U8 | Self::Bool => {
+                let append = |to: &mut Vec<i64>, bytes: &[u8]| {
+                    if let Values::I64(part) = self.decode(bytes) {
+                        to.extend(part);
+                    }
+                };
+                read_others(count, self.size(), from, append).map(Values::I64)
+            }
+        }
+    }
+
     /// The numbers that `bytes` stand for: floating point as `f32`, the rest as `i64`.
     pub fn decode(self, bytes: &[u8]) -> Values {
         match self {
@@ -89,6 +130,47 @@ fn floats<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Valu
 
 fn whole<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> i64) -> Values {
     Values::I64(bytes.as_chunks().0.iter().map(|b| number(*b)).collect())
+}
+
+/// Numbers that are read at once.
+const READ_AT_ONCE: usize = 1 << 18;
+
+/// Numbers that need no conversion but perhaps their bytes turned round.
+fn read_numbers<T: bytemuck::Pod>(
+    count: usize,
+    from: &mut dyn Read,
+    native: impl Fn(T) -> T,
+) -> io::Result<Vec<T>> {
+    let mut values: Vec<T> = reserved(count)?;
+    while values.len() < count {
+        let start = values.len();
+        values.resize(count.min(start + READ_AT_ONCE), T::zeroed());
+        let part = &mut values[start..];
+        from.read_exact(bytemuck::cast_slice_mut(part))?;
+        part.iter_mut().for_each(|v| *v = native(*v));
+    }
+    Ok(values)
+}
+
+/// Numbers of `size` bytes that become others.
+fn read_others<T>(
+    count: usize,
+    size: usize,
+    from: &mut dyn Read,
+    append: impl Fn(&mut Vec<T>, &[u8]),
+) -> io::Result<Vec<T>> {
+    let mut values = reserved(count)?;
+    let mut bytes = vec![0; size * READ_AT_ONCE.min(count)];
+    while values.len() < count {
+        bytes.truncate(size * (count - values.len()));
+        from.read_exact(&mut bytes)?;
+        append(&mut values, &bytes);
+    }
+    Ok(values)
+}
+
+fn reserved<T>(count: usize) -> io::Result<Vec<T>> {
+    memory::with_capacity(count).map_err(|_| ErrorKind::OutOfMemory.into())
 }
 
 /// IEEE half precision: 1 sign, 5 exponent and 10 mantissa bits.
@@ -162,5 +244,35 @@ mod tests {
             Element::F64.decode(&0.5_f64.to_le_bytes()),
             Values::F32(vec![0.5])
         );
+    }
+
+    #[test]
+    fn what_is_read_is_what_is_decoded_and_fills_its_vector() {
+        // More than is read at once.
+        let count = READ_AT_ONCE + 3;
+        for element in [
+            Element::F64,
+            Element::F32,
+            Element::BF16,
+            Element::I64,
+            Element::I8,
+        ] {
+            let bytes: Vec<u8> = (0..count * element.size())
+                .map(|i| (i % 119) as u8)
+                .collect();
+            let read = |count: usize, mut from: &[u8]| {
+                let sure = from.len() as u64;
+                element.read(count as u64, &mut from, sure)
+            };
+            let values = read(count, &bytes).unwrap();
+            assert_eq!(values, element.decode(&bytes));
+            let capacity = match &values {
+                Values::F32(v) => v.capacity(),
+                Values::I64(v) => v.capacity(),
+            };
+            assert_eq!(capacity, count);
+            let error = read(count + 1, &bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        }
     }
 }

@@ -36,7 +36,7 @@ impl FileError {
 #[derive(Debug, Error)]
 pub enum Problem {
     #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     #[error("this is a folder; give one file in it")]
     Folder,
     #[error("the file is empty; fetch or save it again")]
@@ -49,7 +49,7 @@ pub enum Problem {
     #[error("the file is cut short or damaged: {0}; fetch or save it again")]
     Damaged(String),
     #[error("{0}")]
-    Pickle(#[from] PickleError),
+    Pickle(PickleError),
     #[error("{0}")]
     Onnx(#[from] OnnxError),
     #[error("tensor \"{}\" has the element type {}, which is not supported; store it as F32, F16, BF16, F64 or I64", Shown::new(.tensor), Shown::new(.element))]
@@ -59,7 +59,8 @@ pub enum Problem {
     #[error("there are no named tensors in it ({}); in Python, save model.state_dict()", Shown::new(.found))]
     NoTensors { found: String },
     #[error(
-        "its tensors would take far more memory than the file has bytes, or than this machine has; it is refused"
+        "its tensors would take far more memory than the file has bytes, or than this machine has; \
+         save a plain state dict, or take a machine with more memory"
     )]
     TooMuch,
 }
@@ -68,5 +69,25 @@ impl Problem {
     /// The file is damaged in a way that `what` says.
     pub(super) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
+    }
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::damaged("it ends too early"),
+            io::ErrorKind::InvalidData => Self::damaged(error.to_string()),
+            io::ErrorKind::OutOfMemory | io::ErrorKind::FileTooLarge => Self::TooMuch,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<PickleError> for Problem {
+    fn from(error: PickleError) -> Self {
+        match error {
+            PickleError::Io(error) => error.into(),
+            other => Self::Pickle(other),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::Problem;
+use crate::nn::pickle::STREAM_MAGIC;
 
 /// Files that can hold parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,6 @@ const COMPRESSED: &[(&[u8], Compression)] = &[
 
 /// How much of the beginning is looked at.
 const LOOKED_AT: u64 = 512;
-
-/// The number that a legacy stream begins with, as protocol 2 writes it.
-pub(super) const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
 const FETCH: &str = "open the address in a browser or fetch it with a tool that follows redirects";
 const UNPACK: &str = "unpack it first";
@@ -90,7 +88,7 @@ impl Kind {
         if head.starts_with(b"PK\x03\x04") {
             return Ok(Self::Zip);
         }
-        if head.starts_with(LEGACY_MAGIC) {
+        if head.starts_with(STREAM_MAGIC) {
             return Ok(Self::LegacyTorch);
         }
         // Before all signatures: a header's length may have the bytes of one of them.
@@ -195,7 +193,7 @@ mod tests {
     #[test]
     fn kinds_follow_from_the_first_bytes() {
         assert_eq!(said(b"PK\x03\x04...."), "Zip");
-        assert_eq!(said(LEGACY_MAGIC), "LegacyTorch");
+        assert_eq!(said(STREAM_MAGIC), "LegacyTorch");
         assert_eq!(said(b"\x80\x04\x95abc"), "Pickle");
         assert_eq!(said(b"\x08\x07\x12\x07pytorch"), "Onnx");
         assert_eq!(said(b"\x02\0\0\0\0\0\0\0{}"), "Safetensors");

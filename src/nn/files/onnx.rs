@@ -13,9 +13,9 @@ use crate::nn::{StateDict, Tensor, Values};
 /// from nine kilobytes, and few networks to more.
 const MOST_FILLED: usize = 1 << 28;
 
-/// Reads the tensors of the network in `file`, which lies at `path`.
-pub(super) fn read(file: Vec<u8>, path: &Path) -> Result<Loaded, Problem> {
-    let network = onnx::read(file.into(), Some(path))?;
+/// Reads the tensors of the network in `file`, which lies at `path`, if anywhere.
+pub(super) fn read(file: Vec<u8>, path: Option<&Path>) -> Result<Loaded, Problem> {
+    let network = onnx::read(file.into(), path)?;
     Ok(Loaded {
         tensors: onnx_state(&network.weights)?,
         ..Loaded::default()

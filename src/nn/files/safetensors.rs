@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -24,22 +23,17 @@ const LONGEST_HEADER: u64 = 100_000_000;
 const METADATA: &str = "__metadata__";
 
 /// Reads a file of `length` bytes.
-pub(super) fn read(file: File, length: u64) -> Result<Loaded, Problem> {
-    let mut file = BufReader::with_capacity(1 << 20, file);
+pub(super) fn read(file: impl Read + Seek, length: u64) -> Result<Loaded, Problem> {
+    let mut file = BufReader::new(file);
     let header = read_header(&mut file, length)?;
     let mut tensors = StateDict::default();
     let data = length - header.end;
     let places = places(&header.entries, data)?;
     for (name, place) in header.entries.iter().map(|(n, _)| n).zip(&places) {
         file.seek(SeekFrom::Start(header.end + place.start))?;
-        let mut bytes = Vec::new();
-        file.by_ref()
-            .take(place.end - place.start)
-            .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 != place.end - place.start {
-            return Err(Problem::damaged(format!("{name} ends too early")));
-        }
-        let values = place.element.decode(&bytes);
+        let bytes = place.end - place.start;
+        let count = bytes / place.element.size() as u64;
+        let values = place.element.read(count, &mut file, bytes)?;
         let shape = place.shape.clone();
         tensors.insert(name.as_str(), Tensor { shape, values });
     }

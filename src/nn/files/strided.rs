@@ -1,7 +1,6 @@
 //! Strided views of a flat storage, written out row-major.
 
 use super::Problem;
-use super::element::Element;
 use crate::nn::{Tensor, Values};
 
 /// A tensor as a window on a storage; all counts are in elements.
@@ -77,36 +76,25 @@ impl Window<'_> {
         true
     }
 
-    /// The tensor, from the bytes of elements `offset..end`.
-    pub fn materialise(&self, element: Element, bytes: &[u8]) -> Tensor {
+    /// The tensor, from the elements `offset..end` of its storage.
+    pub fn materialise(&self, values: Values) -> Tensor {
         let shape = self.shape.iter().map(|d| *d as usize).collect();
-        let values = if self.is_contiguous() {
-            element.decode(bytes)
-        } else {
-            element.decode(&self.gather(bytes, element.size()))
+        let values = match values {
+            values if self.is_contiguous() => values,
+            Values::F32(v) => Values::F32(self.gather(&v)),
+            Values::I64(v) => Values::I64(self.gather(&v)),
         };
         Tensor { shape, values }
     }
 
-    /// A tensor without elements.
-    pub fn empty(&self, element: Element) -> Tensor {
-        Tensor {
-            shape: self.shape.iter().map(|d| *d as usize).collect(),
-            values: match element.decode(&[]) {
-                Values::F32(_) => Values::F32(Vec::new()),
-                whole => whole,
-            },
-        }
-    }
-
-    /// Elements in row-major order; `bytes` begin at the window's first element.
-    fn gather(&self, bytes: &[u8], size: usize) -> Vec<u8> {
+    /// Elements in row-major order; `values` begin at the window's first element.
+    fn gather<T: Copy>(&self, values: &[T]) -> Vec<T> {
         let count = self.count().unwrap_or(0) as usize;
-        let mut gathered = Vec::with_capacity(count * size);
+        let mut gathered = Vec::with_capacity(count);
         let mut index = vec![0_u64; self.shape.len()];
         let mut at = 0_usize;
         for _ in 0..count {
-            gathered.extend_from_slice(&bytes[at * size..(at + 1) * size]);
+            gathered.push(values[at]);
             // The last index runs fastest.
             for axis in (0..index.len()).rev() {
                 index[axis] += 1;
@@ -136,10 +124,9 @@ mod tests {
 
     #[test]
     fn a_transposed_view_is_written_out_row_major() {
-        let bytes: Vec<u8> = (0..6).collect();
         let view = window(0, &[3, 2], &[1, 3]);
         assert_eq!(view.end(), Some(6));
-        let tensor = view.materialise(Element::U8, &bytes);
+        let tensor = view.materialise(Values::I64((0..6).collect()));
         assert_eq!(tensor.values, Values::I64(vec![0, 3, 1, 4, 2, 5]));
     }
 
@@ -147,7 +134,7 @@ mod tests {
     fn a_repeated_element_is_written_out() {
         let view = window(2, &[2, 3], &[0, 0]);
         assert_eq!(view.end(), Some(3));
-        let tensor = view.materialise(Element::U8, &[9]);
+        let tensor = view.materialise(Values::I64(vec![9]));
         assert_eq!(tensor.values, Values::I64(vec![9; 6]));
     }
 

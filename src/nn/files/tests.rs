@@ -129,8 +129,8 @@ fn the_format_before_pytorch_1_6_gives_the_same_tensors() {
 
 #[test]
 fn plain_pickles_with_tensors_inside_give_the_same_tensors() {
-    for name in ["raw.joblib", "nested.joblib", "proto2.joblib"] {
-        assert_as_expected(&read_state(fixture(name)).unwrap());
+    for name in ["raw", "nested", "proto2", "proto3"] {
+        assert_as_expected(&read_state(fixture(&format!("{name}.joblib"))).unwrap());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a pickle may call: constructors of plain values and torch's tensor rebuilders, carried out
 //! here by hand. Everything else is refused.
 
-use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::machine::{Machine, would_run};
 use super::{PickleError, Ref, Storage, TensorView, Value};
@@ -36,19 +36,20 @@ const MOST_ARGUMENTS: usize = 16;
 const MOST_DIMENSIONS: usize = 64;
 
 /// Carries out `callable(*arguments)` if it is allowed.
-pub(super) fn call<'a>(
-    machine: &mut Machine<'a>,
+pub(super) fn call(
+    machine: &mut Machine<'_, '_>,
     callable: Ref,
     arguments: Ref,
-) -> Result<Value<'a>, PickleError> {
-    let &Value::Global { module, name } = machine.value(callable) else {
+) -> Result<Value, PickleError> {
+    let Value::Global { module, name } = machine.value(callable) else {
         return Err(machine.malformed("a function was expected"));
     };
+    let (module, name) = (Rc::clone(module), Rc::clone(name));
     let given = match machine.value(arguments) {
         Value::Tuple(given) if given.len() <= MOST_ARGUMENTS => given.clone(),
         _ => return Err(machine.malformed("arguments were expected")),
     };
-    match (module, name) {
+    match (&*module, &*name) {
         ("collections", "OrderedDict" | "defaultdict") | ("builtins" | "__builtin__", "dict") => {
             Ok(Value::Dict(pairs(machine, &given)?))
         }
@@ -64,11 +65,9 @@ pub(super) fn call<'a>(
                 _ => Err(machine.malformed("a parameter holds no tensor")),
             }
         }
-        ("torch.storage", "_load_from_bytes") => match given.first() {
-            Some(bytes) if matches!(machine.value(*bytes), Value::Bytes(_)) => {
-                Ok(Value::Storage(Storage::Stream(*bytes)))
-            }
-            _ => Err(machine.malformed("a storage holds no bytes")),
+        ("torch.storage", "_load_from_bytes") => match given.first().map(|b| machine.value(*b)) {
+            Some(Value::Stream(stream)) => Ok(Value::Storage(Storage::Stream(*stream))),
+            _ => Err(machine.malformed("a storage inside it is no stream of torch.save")),
         },
         ("_codecs", "encode") => latin1(machine, &given),
         // `copyreg._reconstructor(class, ...)` stands for an instance of `class`.
@@ -76,23 +75,23 @@ pub(super) fn call<'a>(
             Some(class) => object(machine, *class),
             None => Err(machine.malformed("a class was expected")),
         },
-        (module, name) if HARMLESS.contains(&(module, name)) => object(machine, callable),
+        known if HARMLESS.contains(&known) => object(machine, callable),
         (module, name) => Err(would_run(module, name)),
     }
 }
 
 /// An instance of a class, made without its constructor.
-pub(super) fn instance<'a>(
-    machine: &mut Machine<'a>,
+pub(super) fn instance(
+    machine: &mut Machine<'_, '_>,
     class: Ref,
     arguments: Ref,
-) -> Result<Value<'a>, PickleError> {
+) -> Result<Value, PickleError> {
     let first = match machine.value(arguments) {
         Value::Tuple(given) => given.first().copied(),
         _ => None,
     };
     match machine.value(class) {
-        Value::Global { module, name } => match (*module, *name) {
+        Value::Global { module, name } => match (&**module, &**name) {
             ("collections", "OrderedDict" | "defaultdict") => Ok(Value::Dict(Vec::new())),
             ("torch", "Size") => Ok(Value::List(elements(machine, first.as_ref())?)),
             _ => object(machine, class),
@@ -101,7 +100,7 @@ pub(super) fn instance<'a>(
     }
 }
 
-fn object<'a>(machine: &Machine<'a>, class: Ref) -> Result<Value<'a>, PickleError> {
+fn object(machine: &Machine<'_, '_>, class: Ref) -> Result<Value, PickleError> {
     match machine.value(class) {
         Value::Global { .. } => Ok(Value::Object { class, state: None }),
         _ => Err(machine.malformed("a class was expected")),
@@ -110,26 +109,25 @@ fn object<'a>(machine: &Machine<'a>, class: Ref) -> Result<Value<'a>, PickleErro
 
 /// What a persistent id stands for: `("storage", class, key, location, numel)`, or, in old files,
 /// `("module", class, ...)` for a class with its source text.
-pub(super) fn persistent<'a>(machine: &Machine<'a>, id: Ref) -> Result<Value<'a>, PickleError> {
-    let Value::Tuple(parts) = machine.value(id) else {
-        return Err(machine.malformed("a storage is not described by a tuple"));
+pub(super) fn persistent(machine: &Machine<'_, '_>, id: Ref) -> Result<Value, PickleError> {
+    let parts = match machine.value(id) {
+        Value::Tuple(parts) if parts.len() <= MOST_ARGUMENTS => parts,
+        _ => return Err(machine.malformed("a storage is not described by a short tuple")),
     };
-    let parts: Vec<&Value<'a>> = parts.iter().map(|p| machine.value(*p)).collect();
+    let parts: Vec<&Value> = parts.iter().map(|p| machine.value(*p)).collect();
     match parts[..] {
         [
             Value::Str(kind),
             Value::Global { name, .. },
             Value::Str(key),
             _,
-            Value::Int(numel),
+            Value::Int(_),
             ..,
-        ] if *kind == "storage" => Ok(Value::Storage(Storage::Entry {
-            class: name,
-            key,
-            numel: u64::try_from(*numel)
-                .map_err(|_| machine.malformed("a storage has a negative size"))?,
+        ] if **kind == *"storage" => Ok(Value::Storage(Storage::Entry {
+            class: Rc::clone(name),
+            key: Rc::clone(key),
         })),
-        [Value::Str(kind), class @ Value::Global { .. }, ..] if *kind == "module" => {
+        [Value::Str(kind), class @ Value::Global { .. }, ..] if **kind == *"module" => {
             Ok(class.clone())
         }
         _ => Err(machine.malformed("a storage is not described as torch does")),
@@ -137,15 +135,15 @@ pub(super) fn persistent<'a>(machine: &Machine<'a>, id: Ref) -> Result<Value<'a>
 }
 
 /// `_rebuild_tensor_v2(storage, offset, size, stride, ...)`.
-fn tensor<'a>(machine: &Machine<'a>, given: &[Ref]) -> Result<Value<'a>, PickleError> {
+fn tensor(machine: &mut Machine<'_, '_>, given: &[Ref]) -> Result<Value, PickleError> {
     let [storage, offset, shape, strides, ..] = given else {
         return Err(machine.malformed("a tensor is described too briefly"));
     };
-    let Value::Storage(_) = machine.value(*storage) else {
+    let Value::Storage(storage) = machine.value(*storage) else {
         return Err(machine.malformed("a tensor has no storage"));
     };
     let view = TensorView {
-        storage: *storage,
+        storage: storage.clone(),
         offset: size(machine, *offset)?,
         shape: sizes(machine, *shape)?,
         strides: sizes(machine, *strides)?,
@@ -153,10 +151,12 @@ fn tensor<'a>(machine: &Machine<'a>, given: &[Ref]) -> Result<Value<'a>, PickleE
     if view.shape.len() != view.strides.len() {
         return Err(machine.malformed("a tensor has not as many strides as dimensions"));
     }
-    Ok(Value::Tensor(view))
+    // The same long shape can be called for many times over.
+    machine.pay(2 * size_of_val(&view.shape[..]))?;
+    Ok(Value::Tensor(Rc::new(view)))
 }
 
-fn sizes(machine: &Machine<'_>, at: Ref) -> Result<Vec<u64>, PickleError> {
+fn sizes(machine: &Machine<'_, '_>, at: Ref) -> Result<Vec<u64>, PickleError> {
     match machine.value(at) {
         Value::Tuple(items) | Value::List(items) if items.len() <= MOST_DIMENSIONS => {
             items.iter().map(|i| size(machine, *i)).collect()
@@ -165,7 +165,7 @@ fn sizes(machine: &Machine<'_>, at: Ref) -> Result<Vec<u64>, PickleError> {
     }
 }
 
-fn size(machine: &Machine<'_>, at: Ref) -> Result<u64, PickleError> {
+fn size(machine: &Machine<'_, '_>, at: Ref) -> Result<u64, PickleError> {
     match machine.value(at) {
         Value::Int(i) => u64::try_from(*i).ok(),
         _ => None,
@@ -174,7 +174,7 @@ fn size(machine: &Machine<'_>, at: Ref) -> Result<u64, PickleError> {
 }
 
 /// Items given to a dictionary's constructor: `OrderedDict([[key, value], ...])`.
-fn pairs(machine: &mut Machine<'_>, given: &[Ref]) -> Result<Vec<(Ref, Ref)>, PickleError> {
+fn pairs(machine: &mut Machine<'_, '_>, given: &[Ref]) -> Result<Vec<(Ref, Ref)>, PickleError> {
     let mut pairs = Vec::new();
     // The last argument, so that `defaultdict(factory, items)` is met, too.
     for item in elements(machine, given.last())? {
@@ -187,7 +187,7 @@ fn pairs(machine: &mut Machine<'_>, given: &[Ref]) -> Result<Vec<(Ref, Ref)>, Pi
     Ok(pairs)
 }
 
-fn elements(machine: &mut Machine<'_>, at: Option<&Ref>) -> Result<Vec<Ref>, PickleError> {
+fn elements(machine: &mut Machine<'_, '_>, at: Option<&Ref>) -> Result<Vec<Ref>, PickleError> {
     let items = match at.map(|a| machine.value(*a)) {
         Some(Value::List(items) | Value::Tuple(items)) => items.clone(),
         _ => Vec::new(),
@@ -197,16 +197,16 @@ fn elements(machine: &mut Machine<'_>, at: Option<&Ref>) -> Result<Vec<Ref>, Pic
 }
 
 /// Protocol 2 writes bytes as `_codecs.encode(text, "latin1")`.
-fn latin1<'a>(machine: &mut Machine<'a>, given: &[Ref]) -> Result<Value<'a>, PickleError> {
-    let text = given.first().map(|t| machine.value(*t));
-    let codec = given.get(1).map(|c| machine.value(*c));
-    let (Some(&Value::Str(text)), Some(Value::Str("latin1" | "latin-1"))) = (text, codec) else {
-        return Err(machine.malformed("bytes are written otherwise than as latin1 text"));
-    };
-    machine.pay(text.len())?;
-    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
-    match bytes {
-        Some(bytes) => Ok(Value::Bytes(Cow::Owned(bytes))),
-        None => Err(machine.malformed("bytes are written with letters outside latin1")),
+fn latin1(machine: &Machine<'_, '_>, given: &[Ref]) -> Result<Value, PickleError> {
+    let mut given = given.iter().map(|g| machine.value(*g));
+    match (given.next(), given.next()) {
+        (Some(text), Some(Value::Str(codec))) if ["latin1", "latin-1"].contains(&&**codec) => {
+            match text {
+                Value::Stream(stream) => Ok(Value::Stream(*stream)),
+                Value::Str(_) | Value::Unread => Ok(Value::Unread),
+                _ => Err(machine.malformed("bytes are not written as text")),
+            }
+        }
+        _ => Err(machine.malformed("bytes are written otherwise than as latin1 text")),
     }
 }

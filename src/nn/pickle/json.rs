@@ -11,7 +11,7 @@ const MOST_NODES: usize = 100_000;
 /// Deepest nesting that is written out.
 const DEEPEST: usize = 32;
 
-impl Pickle<'_> {
+impl Pickle {
     /// The value as JSON. What JSON has no word for is null: tensors, bytes, classes, numbers that
     /// are not finite. An object is its attributes.
     pub fn json(&self, at: Ref) -> Json {
@@ -28,7 +28,7 @@ impl Pickle<'_> {
             Value::Bool(b) => Json::Bool(*b),
             Value::Int(i) => Json::from(*i),
             Value::Float(f) => Number::from_f64(*f).map_or(Json::Null, Json::Number),
-            Value::Str(s) => Json::String((*s).to_owned()),
+            Value::Str(s) => Json::String(s.as_ref().to_owned()),
             Value::List(items) | Value::Tuple(items) => Json::Array(
                 items
                     .iter()
@@ -47,7 +47,7 @@ impl Pickle<'_> {
         let mut object = Map::new();
         for (key, value) in items {
             let key = match self.get(*key) {
-                Value::Str(s) => (*s).to_owned(),
+                Value::Str(s) => s.as_ref().to_owned(),
                 Value::Int(i) => i.to_string(),
                 Value::Bool(b) => b.to_string(),
                 _ => continue,
@@ -60,7 +60,7 @@ impl Pickle<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
+    use super::super::machine::read_bytes as read;
 
     #[test]
     fn values_that_multiply_are_cut_off() {

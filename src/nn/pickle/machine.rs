@@ -1,128 +1,138 @@
 //! The stack machine: walks the bytes, builds the values.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
 
-use super::{PickleError, Ref, Value, calls, opcode as op};
+use super::{Embedded, Input, Pickle, PickleError, Ref, Value, calls, opcode as op};
+
+mod bytes;
+mod stack;
+
+pub(crate) use bytes::STREAM_MAGIC;
 
 /// Most values that a pickle may describe: a state dict takes about twenty per tensor.
 const MOST_VALUES: usize = 4_000_000;
 
+/// Most instructions: a state dict takes about sixty per tensor.
+const MOST_INSTRUCTIONS: u64 = 32_000_000;
+
+/// Most marks that are open at once; true pickles nest a few dozen values.
+const MOST_MARKS: usize = 1 << 16;
+
 /// Highest protocol that Python writes.
 const NEWEST_PROTOCOL: u8 = 5;
 
-/// A pickle that was read: its values, and which of them is the result.
-#[derive(Debug)]
-pub(crate) struct Pickle<'a> {
-    values: Vec<Value<'a>>,
-    pub root: Ref,
-    /// Bytes up to and including the final STOP.
-    pub used: usize,
-}
-
-impl<'a> Pickle<'a> {
-    /// The value behind a reference.
-    pub fn get(&self, at: Ref) -> &Value<'a> {
-        &self.values[at.0 as usize]
-    }
-
-    /// All values, in the order in which they were made.
-    pub fn values(&self) -> impl Iterator<Item = &Value<'a>> {
-        self.values.iter()
-    }
-
-    /// Text, if it is that.
-    pub fn text(&self, at: Ref) -> Option<&str> {
-        match self.get(at) {
-            Value::Str(s) => Some(s),
-            _ => None,
-        }
-    }
-
-    /// The items of a dictionary, if it is one.
-    pub fn items(&self, at: Ref) -> Option<&[(Ref, Ref)]> {
-        match self.get(at) {
-            Value::Dict(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// The value that a dictionary holds for a text key.
-    pub fn entry(&self, dict: Ref, key: &str) -> Option<Ref> {
-        let of_key = |(k, _): &&(Ref, Ref)| self.text(*k) == Some(key);
-        self.items(dict)?.iter().rev().find(of_key).map(|(_, v)| *v)
-    }
-}
-
-/// Reads the pickle that `bytes` begin with; what follows it is left alone.
+/// Reads the pickle that `input` goes on with; what follows it is left alone. Streams inside it are passed
+/// over.
 ///
 /// # Errors
 /// [`PickleError`]: cut short, damaged, or asking for code to be run.
-pub(crate) fn read(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
-    let mut machine = Machine::new(bytes);
+pub(crate) fn read(input: &mut Input<'_>) -> Result<Pickle, PickleError> {
+    let mut machine = Machine::new(input);
     loop {
-        if let Some(root) = machine.step()? {
-            return Ok(Pickle {
-                values: machine.values,
-                root,
-                used: machine.at,
-            });
+        match machine.step()? {
+            Event::Went => {}
+            Event::Stream(embedded) => {
+                machine
+                    .input()
+                    .within(embedded, |_| Ok::<_, io::Error>(()))?;
+                machine.push(Value::Unread)?;
+            }
+            Event::End(root) => return Ok(machine.finish(root)),
         }
     }
 }
 
+/// What an instruction led to.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The next one.
+    Went,
+    /// A stream begins, which has to be read ([`Input::within`]) and its value pushed before the next
+    /// step.
+    Stream(Embedded),
+    /// The result.
+    End(Ref),
+}
+
 /// The machine between two instructions.
-pub(super) struct Machine<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(crate) struct Machine<'i, 'a> {
+    input: &'i mut Input<'a>,
+    instructions: u64,
     /// Where the current instruction began, for messages.
-    began: usize,
-    values: Vec<Value<'a>>,
+    began: u64,
+    values: Vec<Value>,
     stack: Vec<Ref>,
     /// Stack heights at the open marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Ref>,
-    /// Bytes that calls may still copy. A few bytes of a pickle can ask for a long list to be copied
-    /// a thousand times over.
-    copies_left: usize,
+    /// Bytes that calls have copied. A few bytes of a pickle can ask for a long list to be copied a
+    /// thousand times over.
+    copied: u64,
 }
 
 type Step<T> = Result<T, PickleError>;
 
-impl<'a> Machine<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+impl<'i, 'a> Machine<'i, 'a> {
+    /// Before the first instruction.
+    pub fn new(input: &'i mut Input<'a>) -> Self {
         Self {
-            bytes,
-            at: 0,
+            input,
+            instructions: 0,
             began: 0,
             values: Vec::new(),
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
-            copies_left: 2 * bytes.len() + (1 << 16),
+            copied: 0,
         }
     }
 
-    /// Carries out one instruction; gives the result at STOP.
-    fn step(&mut self) -> Step<Option<Ref>> {
-        self.began = self.at;
+    /// Where the pickle is read from.
+    pub const fn input(&mut self) -> &mut Input<'a> {
+        self.input
+    }
+
+    /// The pickle whose result was found.
+    pub fn finish(self, root: Ref) -> Pickle {
+        Pickle::new(self.values, root)
+    }
+
+    /// Carries out one instruction.
+    ///
+    /// # Errors
+    /// [`PickleError`], after which the machine is of no more use.
+    pub fn step(&mut self) -> Step<Event> {
+        self.instructions += 1;
+        if self.instructions > MOST_INSTRUCTIONS {
+            return Err(PickleError::TooMany);
+        }
+        self.began = self.input.at();
         let opcode = self.byte()?;
         match opcode {
-            op::STOP => return self.pop().map(Some),
+            op::STOP => return self.pop().map(Event::End),
             op::PROTO => self.protocol()?,
-            op::FRAME => drop(self.take(8)?),
-            op::MARK => self.marks.push(self.stack.len()),
+            op::FRAME => self.skip(8)?,
+            op::MARK if self.marks.len() < MOST_MARKS => self.marks.push(self.stack.len()),
+            op::MARK => return Err(PickleError::TooMany),
             op::POP => self.discard()?,
             op::POP_MARK => drop(self.pop_mark()?),
             op::DUP => {
                 let top = self.top()?;
-                self.stack.push(top);
+                self.lay(top)?;
             }
             op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => self.remember(opcode)?,
             op::BINGET | op::LONG_BINGET => self.recall(opcode)?,
             op::APPEND | op::APPENDS | op::ADDITEMS => self.append(opcode)?,
             op::SETITEM | op::SETITEMS => self.set_items(opcode)?,
             op::BUILD => self.build()?,
+            op::SHORT_BINUNICODE | op::SHORT_BINSTRING => return self.string(1),
+            op::BINUNICODE | op::BINSTRING => return self.string(4),
+            op::BINUNICODE8 => return self.string(8),
+            op::SHORT_BINBYTES => return self.bytes(1),
+            op::BINBYTES => return self.bytes(4),
+            op::BINBYTES8 | op::BYTEARRAY8 => return self.bytes(8),
             _ => {
                 let value = match self.constant(opcode)? {
                     Some(value) => value,
@@ -131,11 +141,11 @@ impl<'a> Machine<'a> {
                 self.push(value)?;
             }
         }
-        Ok(None)
+        Ok(Event::Went)
     }
 
     /// Values that stand in the instruction itself.
-    fn constant(&mut self, opcode: u8) -> Step<Option<Value<'a>>> {
+    fn constant(&mut self, opcode: u8) -> Step<Option<Value>> {
         let value = match opcode {
             op::NONE => Value::None,
             op::NEWTRUE => Value::Bool(true),
@@ -143,20 +153,9 @@ impl<'a> Machine<'a> {
             op::BININT => Value::Int(i64::from(i32::from_le_bytes(self.array()?))),
             op::BININT1 => Value::Int(i64::from(self.byte()?)),
             op::BININT2 => Value::Int(i64::from(u16::from_le_bytes(self.array()?))),
-            op::LONG1 => {
-                let length = usize::from(self.byte()?);
-                whole_number(self.take(length)?)
-            }
-            op::LONG4 => whole_number(self.sized(4)?),
+            op::LONG1 => self.whole_number(1)?,
+            op::LONG4 => self.whole_number(4)?,
             op::BINFLOAT => Value::Float(f64::from_be_bytes(self.array()?)),
-            op::SHORT_BINUNICODE => self.string(1)?,
-            op::BINUNICODE => self.string(4)?,
-            op::BINUNICODE8 => self.string(8)?,
-            op::SHORT_BINSTRING => self.string(1)?,
-            op::BINSTRING => self.string(4)?,
-            op::SHORT_BINBYTES => Value::Bytes(Cow::Borrowed(self.sized(1)?)),
-            op::BINBYTES => Value::Bytes(Cow::Borrowed(self.sized(4)?)),
-            op::BINBYTES8 | op::BYTEARRAY8 => Value::Bytes(Cow::Borrowed(self.sized(8)?)),
             op::EMPTY_DICT => Value::Dict(Vec::new()),
             op::EMPTY_LIST | op::EMPTY_SET => Value::List(Vec::new()),
             op::EMPTY_TUPLE => Value::Tuple(Vec::new()),
@@ -170,7 +169,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Values made of what lies on the stack.
-    fn composed(&mut self, opcode: u8) -> Step<Value<'a>> {
+    fn composed(&mut self, opcode: u8) -> Step<Value> {
         match opcode {
             op::TUPLE => Ok(Value::Tuple(self.pop_mark()?)),
             op::TUPLE1 => Ok(Value::Tuple(self.pop_many(1)?)),
@@ -201,7 +200,7 @@ impl<'a> Machine<'a> {
             }
             op::INST => {
                 let (module, name) = (self.line()?, self.line()?);
-                Err(would_run(module, name))
+                Err(would_run(&module, &name))
             }
             op::OBJ => {
                 let class = self.pop_mark()?.first().copied();
@@ -224,10 +223,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn stack_global(&mut self) -> Step<Value<'a>> {
+    fn stack_global(&mut self) -> Step<Value> {
         let (module, name) = self.pop_two()?;
         match (self.value(module), self.value(name)) {
-            (Value::Str(module), Value::Str(name)) => Ok(Value::Global { module, name }),
+            (Value::Str(module), Value::Str(name)) => Ok(Value::Global {
+                module: Rc::clone(module),
+                name: Rc::clone(name),
+            }),
             _ => Err(self.malformed("a class's name is not text")),
         }
     }
@@ -288,6 +290,9 @@ impl<'a> Machine<'a> {
             _ => self.memo.len() as u32,
         };
         let top = self.top()?;
+        if self.memo.len() >= MOST_VALUES {
+            return Err(PickleError::TooMany);
+        }
         self.memo.insert(slot, top);
         Ok(())
     }
@@ -300,125 +305,8 @@ impl<'a> Machine<'a> {
         let Some(value) = self.memo.get(&slot) else {
             return Err(self.malformed("it refers to a value that was not remembered"));
         };
-        self.stack.push(*value);
-        Ok(())
-    }
-
-    // Stack
-
-    /// Adds a value and puts it on the stack.
-    fn push(&mut self, value: Value<'a>) -> Step<()> {
-        if self.values.len() >= MOST_VALUES {
-            return Err(PickleError::TooMany);
-        }
-        self.stack.push(Ref(self.values.len() as u32));
-        self.values.push(value);
-        Ok(())
-    }
-
-    /// Pays for a copy of `bytes` bytes.
-    pub(super) fn pay(&mut self, bytes: usize) -> Step<()> {
-        let left = self.copies_left.checked_sub(bytes);
-        self.copies_left = left.ok_or(PickleError::TooMany)?;
-        Ok(())
-    }
-
-    pub(super) fn value(&self, at: Ref) -> &Value<'a> {
-        &self.values[at.0 as usize]
-    }
-
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> Step<Ref> {
-        match self.stack.last() {
-            Some(top) if self.stack.len() > self.floor() => Ok(*top),
-            _ => Err(self.malformed("the stack is empty")),
-        }
-    }
-
-    fn pop(&mut self) -> Step<Ref> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn pop_two(&mut self) -> Step<(Ref, Ref)> {
-        let second = self.pop()?;
-        Ok((self.pop()?, second))
-    }
-
-    fn pop_many(&mut self, count: usize) -> Step<Vec<Ref>> {
-        if self.stack.len() < self.floor() + count {
-            return Err(self.malformed("the stack is empty"));
-        }
-        Ok(self.stack.split_off(self.stack.len() - count))
-    }
-
-    fn pop_mark(&mut self) -> Step<Vec<Ref>> {
-        match self.marks.pop() {
-            Some(height) => Ok(self.stack.split_off(height)),
-            None => Err(self.malformed("there is no mark")),
-        }
-    }
-
-    /// POP takes away a value, or a mark that lies on top.
-    fn discard(&mut self) -> Step<()> {
-        if self.marks.last() == Some(&self.stack.len()) {
-            self.marks.pop();
-            return Ok(());
-        }
-        self.pop().map(drop)
-    }
-
-    // Bytes
-
-    fn take(&mut self, length: usize) -> Step<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let Some(taken) = rest.get(..length) else {
-            return Err(PickleError::Truncated {
-                at: self.bytes.len(),
-            });
-        };
-        self.at += length;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    fn byte(&mut self) -> Step<u8> {
-        self.array::<1>().map(|[b]| b)
-    }
-
-    /// Bytes after their length, which is a little-endian number of `width` bytes.
-    fn sized(&mut self, width: usize) -> Step<&'a [u8]> {
-        let mut length = [0; 8];
-        length[..width].copy_from_slice(self.take(width)?);
-        let length = usize::try_from(u64::from_le_bytes(length)).unwrap_or(usize::MAX);
-        self.take(length)
-    }
-
-    fn string(&mut self, width: usize) -> Step<Value<'a>> {
-        let bytes = self.sized(width)?;
-        // Python 2's text, and text with half a surrogate pair, is kept as the bytes that it is.
-        Ok(std::str::from_utf8(bytes).map_or(Value::Bytes(Cow::Borrowed(bytes)), Value::Str))
-    }
-
-    fn line(&mut self) -> Step<&'a str> {
-        let rest = &self.bytes[self.at..];
-        let Some(length) = rest.iter().position(|b| *b == b'\n') else {
-            return Err(PickleError::Truncated {
-                at: self.bytes.len(),
-            });
-        };
-        self.at += length + 1;
-        std::str::from_utf8(&rest[..length])
-            .map_err(|_| self.malformed("a class's name is no text"))
+        let value = *value;
+        self.lay(value)
     }
 
     pub(super) fn malformed(&self, what: &'static str) -> PickleError {
@@ -429,94 +317,18 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// A little-endian two's complement number.
-fn whole_number(bytes: &[u8]) -> Value<'_> {
-    if bytes.len() > 8 {
-        return Value::Big(bytes);
-    }
-    let negative = bytes.last().is_some_and(|b| *b >= 0x80);
-    let mut wide = if negative { [0xff; 8] } else { [0; 8] };
-    wide[..bytes.len()].copy_from_slice(bytes);
-    Value::Int(i64::from_le_bytes(wide))
-}
-
 pub(super) fn would_run(module: &str, name: &str) -> PickleError {
     PickleError::WouldRun {
         callable: format!("{module}.{name}"),
     }
 }
 
+/// Reads a pickle from memory.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(bytes: &[u8]) -> PickleError {
-        read(bytes).map(|p| p.get(p.root).clone()).unwrap_err()
-    }
-
-    #[test]
-    fn a_call_of_a_function_is_refused_by_name() {
-        let system = b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00echo\x85R.";
-        let callable = "os.system".to_owned();
-        assert_eq!(refused(system), PickleError::WouldRun { callable });
-        let stacked = b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.";
-        let callable = "builtins.eval".to_owned();
-        assert_eq!(refused(stacked), PickleError::WouldRun { callable });
-        let old_style = b"(ios\nsystem\n.";
-        assert!(matches!(refused(old_style), PickleError::WouldRun { .. }));
-        let object = b"(cos\nsystem\nX\x04\x00\x00\x00echoo.";
-        assert!(matches!(refused(object), PickleError::WouldRun { .. }));
-    }
-
-    #[test]
-    fn unknown_classes_become_objects_that_are_not_made() {
-        let bytes = b"\x80\x02cargparse\nNamespace\n)\x81}X\x02\x00\x00\x00lrK\x05sb.";
-        let pickle = read(bytes).unwrap();
-        let Value::Object { class, state } = pickle.get(pickle.root) else {
-            panic!("no object");
-        };
-        let Value::Global { name, .. } = pickle.get(*class) else {
-            panic!("no class");
-        };
-        assert_eq!(*name, "Namespace");
-        let lr = pickle.entry(state.unwrap(), "lr").unwrap();
-        assert_eq!(*pickle.get(lr), Value::Int(5));
-    }
-
-    #[test]
-    fn damaged_pickles_are_errors_wherever_they_are_cut() {
-        let whole = b"\x80\x02}(X\x01\x00\x00\x00aK\x01X\x01\x00\x00\x00b]K\x02au.";
-        assert!(read(whole).is_ok());
-        for length in 0..whole.len() {
-            assert!(read(&whole[..length]).is_err(), "cut at {length}");
-        }
-        assert!(matches!(
-            refused(b"\x80\x02h\x07."),
-            PickleError::Malformed { .. }
-        ));
-        assert!(matches!(refused(b"t."), PickleError::Malformed { .. }));
-        assert!(matches!(refused(b"(s."), PickleError::Malformed { .. }));
-    }
-
-    #[test]
-    fn a_length_beyond_the_file_allocates_nothing() {
-        let bytes = b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.";
-        assert!(matches!(refused(bytes), PickleError::Truncated { .. }));
-    }
-
-    #[test]
-    fn lists_may_hold_themselves() {
-        let pickle = read(b"\x80\x02]q\x00h\x00a.").unwrap();
-        let Value::List(items) = pickle.get(pickle.root) else {
-            panic!("no list");
-        };
-        assert_eq!(items[..], [pickle.root]);
-    }
-
-    #[test]
-    fn whole_numbers_keep_their_sign() {
-        assert_eq!(whole_number(&[0xff]), Value::Int(-1));
-        assert_eq!(whole_number(&[0xff, 0x00]), Value::Int(255));
-        assert_eq!(whole_number(&[]), Value::Int(0));
-    }
+pub(super) fn read_bytes(mut bytes: &[u8]) -> Result<Pickle, PickleError> {
+    let left = bytes.len() as u64;
+    read(&mut Input::new(&mut bytes, left))
 }
+
+#[cfg(test)]
+mod tests;

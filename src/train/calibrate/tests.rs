@@ -205,18 +205,19 @@ fn statistics_are_averages_over_whole_batches() {
     }
 }
 
-/// One channel of a 3x3 convolution with zeros around, of images `[batch, SIDE, SIDE, 3]`.
+/// One channel of a 3x3 convolution with zeros around, of images `[batch, SIDE, SIDE, 3]`; `filter` is
+/// `[3, 3, 3]`.
 fn convolved(pixels: &[f32], filter: &[f32]) -> Vec<f64> {
     let mut all = Vec::new();
     for image in pixels.chunks_exact(SIDE * SIDE * 3) {
         for at in 0..SIDE * SIDE {
             let mut sum = 0.0;
-            for tap in 0..27 {
+            for (tap, weight) in filter.iter().enumerate() {
                 let (c, dy, dx) = (tap / 9, tap / 3 % 3, tap % 3);
                 let (y, x) = (at / SIDE + dy, at % SIDE + dx);
                 if (1..=SIDE).contains(&y) && (1..=SIDE).contains(&x) {
                     let pixel = image[((y - 1) * SIDE + x - 1) * 3 + c];
-                    sum += f64::from(pixel) * f64::from(filter[tap]);
+                    sum += f64::from(pixel) * f64::from(*weight);
                 }
             }
             all.push(sum);

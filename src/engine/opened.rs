@@ -1,0 +1,50 @@
+//! The GHN that was asked for last, kept open: a large checkpoint takes seconds to read.
+
+use std::sync::Arc;
+
+use crate::ghn::{Ghn, GhnError, Stamp};
+
+/// A GHN, for as long as its file stays the same.
+#[derive(Default)]
+pub struct Opened(Option<(Stamp, Arc<Ghn>)>);
+
+impl Opened {
+    /// The GHN of this name, read only if it is not the one at hand, and its stamp.
+    ///
+    /// # Errors
+    /// [`GhnError`] if there is no such GHN or it cannot be read.
+    pub fn get(&mut self, name: &str, seed: u64) -> Result<(Stamp, Arc<Ghn>), GhnError> {
+        let stamp = Stamp::of(name, seed)?;
+        if let Some((of, ghn)) = &self.0
+            && *of == stamp
+        {
+            return Ok((stamp, Arc::clone(ghn)));
+        }
+        // Two large ones may not fit into memory.
+        self.0 = None;
+        let ghn = Arc::new(Ghn::open(name, seed)?);
+        self.0 = Some((stamp.clone(), Arc::clone(&ghn)));
+        Ok((stamp, ghn))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ghn_is_opened_again_only_if_its_file_was_changed() {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ghn/weights");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let copy = |name: &str| std::fs::copy(format!("{fixtures}/{name}"), &path).unwrap();
+        copy("ghn2_tiny.safetensors");
+        let mut opened = Opened::default();
+        let mut get = || opened.get(path.to_str().unwrap(), 1).unwrap().1;
+        let first = get();
+        assert!(Arc::ptr_eq(&first, &get()));
+        copy("ghn3_tiny.safetensors");
+        let second = get();
+        assert_eq!((first.kind(), second.kind()), ("GHN-2", "GHN-3"));
+    }
+}
