@@ -36,7 +36,7 @@ pub struct VerifyArgs {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     ghn: &'a str,
-    hash: String,
+    hash: &'a str,
     column: &'a str,
     tolerance: f64,
     agreed: usize,
@@ -61,7 +61,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> anyhow::Result<()> {
     let agreed = checks.iter().filter(|c| c.agrees).count();
     let report = Report {
         ghn: ghn.name(),
-        hash: ghn.hash(),
+        hash: ghn.hash()?,
         column,
         tolerance: args.tolerance,
         agreed,
