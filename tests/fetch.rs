@@ -383,7 +383,18 @@ fn another_files_size_is_refused_before_it_is_fetched() {
     let server = Server::start(&checkpoint(), "1", &[Reply::File]);
     let message = home.refused(&["ghn", "fetch", "ghn3sm8", "--from", &server.address]);
     assert!(message.contains("143269744"), "{message}");
-    assert!(!home.path("ghn3sm8.pt").exists());
+    let left = fs::read_dir(home.path("")).unwrap();
+    let left: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, [".ghn3sm8.pt.lock"]);
+}
+
+#[test]
+fn what_nobody_vouches_for_must_at_least_be_a_ghn() {
+    let home = Home::new();
+    let portal = Server::start(b"<html>Please sign in</html>", "1", &[Reply::File]);
+    let message = home.refused(&fetch(&portal, &[]));
+    assert!(message.contains("is not ghn3tm8"), "{message}");
+    assert!(!home.path("ghn3tm8.pt").exists() && home.part().is_none());
 }
 
 #[test]

@@ -33,10 +33,11 @@ pub use release::{RELEASES, Release, Size};
 pub use source::Source;
 pub use witness::{Dispute, Witness};
 
+use super::Ghn;
 use digests::Digests;
 use error::at;
 use lock::Lock;
-use part::Part;
+use part::{Part, Version};
 
 /// How a checkpoint is fetched.
 #[derive(Clone, Debug)]
@@ -159,19 +160,20 @@ impl Job<'_> {
     /// Downloads what is missing, and gives it its name if it is what it should be.
     fn bring(self, on: &mut dyn FnMut(Progress<'_>)) -> Result<Fetched, FetchError> {
         let mut part = Part::open(&self.target)?;
-        let version = download::run(self.release, self.how, &mut part, on)?;
+        let version = match download::run(self.release, self.how, &mut part, on) {
+            Ok(version) => version,
+            Err(error) => {
+                part.leave()?;
+                return Err(error);
+            }
+        };
         part.sync()?;
         let found = digests::of(part.path(), on)?;
-        let witness = match self.hear(version.sha256.as_deref(), &found) {
+        let witness = match self.judge(part.path(), &version, &found) {
             Ok(witness) => witness,
-            Err(dispute) => {
+            Err(error) => {
                 part.discard()?;
-                return Err(FetchError::WrongHash {
-                    name: self.release.name,
-                    from: version.from,
-                    dispute,
-                    ledger: self.folder.join(ledger::FILE),
-                });
+                return Err(error);
             }
         };
         let resumed_from = part.inherited();
@@ -183,6 +185,32 @@ impl Job<'_> {
             already: false,
             ..self.fetched(found, witness)
         })
+    }
+
+    /// Who vouches for what came. If nobody does, it must at least be a GHN, and not what a network says to those who
+    /// have not signed in.
+    fn judge(
+        &self,
+        path: &Path,
+        version: &Version,
+        found: &Digests,
+    ) -> Result<Witness, FetchError> {
+        let name = self.release.name;
+        let heard = self.hear(version.sha256.as_deref(), found);
+        let witness = heard.map_err(|dispute| FetchError::WrongHash {
+            name,
+            from: version.from.clone(),
+            dispute,
+            ledger: self.folder.join(ledger::FILE),
+        })?;
+        if witness == Witness::Nobody {
+            Ghn::read(path).map_err(|reason| FetchError::NoGhn {
+                name,
+                from: version.from.clone(),
+                reason: Box::new(reason),
+            })?;
+        }
+        Ok(witness)
     }
 
     /// Checks one that is here already like one that was fetched.

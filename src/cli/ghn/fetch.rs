@@ -92,9 +92,10 @@ fn lines(fetched: &Fetched) -> Vec<String> {
     if fetched.witness == Witness::Nobody {
         lines.push("compare it with one from elsewhere before you trust the file".to_owned());
     }
+    lines.push(format!("use it with --ghn {}", fetched.name));
     lines.push(format!(
-        "use it with --ghn {}; `hyperscope ghn verify {}` checks what it predicts",
-        fetched.name, fetched.name
+        "`hyperscope ghn verify {}` checks what it predicts",
+        fetched.name
     ));
     lines
 }

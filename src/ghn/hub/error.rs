@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::super::GhnError;
 use super::Size;
 use super::witness::Dispute;
 use crate::nn::files::FileError;
@@ -63,6 +64,12 @@ pub enum FetchError {
         from: String,
         dispute: Dispute,
         ledger: PathBuf,
+    },
+    #[error("what came from {from} is not {name}: {reason}. Nothing of it was kept")]
+    NoGhn {
+        name: &'static str,
+        from: String,
+        reason: Box<GhnError>,
     },
     #[error(
         "{} is not {name}: {}, but it has {}; --again fetches it anew",

@@ -158,6 +158,15 @@ impl Part {
         Ok(())
     }
 
+    /// Leaves what is here for the next attempt; of nothing, nothing is left.
+    pub(super) fn leave(self) -> Result<(), FetchError> {
+        if self.len == 0 {
+            self.discard()
+        } else {
+            Ok(())
+        }
+    }
+
     /// Removes what is here.
     pub(super) fn discard(self) -> Result<(), FetchError> {
         remove(&self.path)?;

@@ -51,7 +51,10 @@ mod tests {
         let path = folder.path().join("ghn.pt.part");
         check(&path, 1).unwrap();
         let message = check(&path, u64::MAX).unwrap_err().to_string();
-        assert!(message.contains("18446744073709551615 more bytes"), "{message}");
+        assert!(
+            message.contains("18446744073709551615 more bytes"),
+            "{message}"
+        );
         assert!(message.contains("free"), "{message}");
         let full = io::Error::from(ErrorKind::StorageFull);
         let message = explain(&path, Some(70_000), full).to_string();

@@ -30,9 +30,7 @@ impl fmt::Display for Witness {
             Self::Given => "the hash that you gave",
             Self::Announced => "the hash that the server announced",
             Self::Remembered => "the hash that is remembered from the first time",
-            Self::Nobody => {
-                "nothing: the hash is seen for the first time, and remembered from now on"
-            }
+            Self::Nobody => "nobody yet: the hash is new, and remembered from now on",
         })
     }
 }
