@@ -22,7 +22,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 pub use config::{Config, Decoder, HyperNet, Published};
-pub use files::{Listed, list};
+pub use files::{Listed, folder, list};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
 pub use sizes::{Axis, Fallback, ShapeTables};
