@@ -27,6 +27,7 @@ pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
 pub use sizes::{Axis, Fallback, ShapeTables};
 pub use stamp::Stamp;
+pub(super) use stamp::hex;
 
 use super::GhnError;
 use crate::arch::TensorChoice;
@@ -202,7 +203,7 @@ impl Ghn {
         let mut hash = Sha256::new();
         hash.update(format!("{:?}", self.config));
         hash.update(self.stamp.identity()?);
-        Ok(self.hash.get_or_init(|| stamp::hex(&hash.finalize())))
+        Ok(self.hash.get_or_init(|| hex(&hash.finalize())))
     }
 
     /// Number of weights.

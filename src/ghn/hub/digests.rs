@@ -7,6 +7,7 @@ use std::path::Path;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::super::model::hex;
 use super::error::at;
 use super::{FetchError, Progress};
 
@@ -46,10 +47,6 @@ pub(super) fn of(path: &Path, on: &mut dyn FnMut(Progress<'_>)) -> Result<Digest
         sha256: hex(&sha256.finalize()),
         git_blob: hex(&git_blob.finalize()),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
