@@ -21,6 +21,7 @@ mod finetune;
 mod ghn;
 mod postprocess;
 mod predict;
+mod progress;
 mod runs;
 mod shell;
 mod stats;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::Common;
+use super::progress;
 use super::runs::print;
 use crate::arch::deepnets::Split;
 use crate::nn::files::write_aside;
@@ -60,7 +60,7 @@ pub fn run(common: &Common, args: &DeepnetsArgs) -> anyhow::Result<()> {
     };
     let networks: usize = Split::ALL.into_iter().map(size).sum();
     let start = Instant::now();
-    let bar = bar(networks, "networks");
+    let bar = progress::counted(networks, "networks");
     let reference = Reference::draw(*image, size, || bar.inc(1))?;
     bar.finish_and_clear();
     let packed = reference.packed();
@@ -80,14 +80,4 @@ pub fn run(common: &Common, args: &DeepnetsArgs) -> anyhow::Result<()> {
         answer.bytes,
         print::duration(answer.seconds)
     )])
-}
-
-/// A bar on standard error for work on many of the same kind.
-pub(super) fn bar(length: usize, what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {msg} {bar:30} {eta} left") {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    bar
 }

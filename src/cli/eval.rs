@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::Common;
 use super::arch::{own_side, takes_images};
+use super::progress;
 use super::runs::print;
 use crate::arch::zoo::Options;
 use crate::arch::{self, Arch, TensorRole};
@@ -176,11 +176,8 @@ fn evaluated(
         Statistics::Batch => Mode::BatchStatistics,
         Statistics::Running | Statistics::Auto => Mode::Eval,
     };
-    let bar =
-        ProgressBar::with_draw_target(Some(loader.images() as u64), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {eta} left") {
-        bar.set_style(style);
-    }
+    let images = loader.images() as u64;
+    let bar = progress::bar(images, "{bar:30} {pos}/{len} images  {eta} left");
     let metrics = evaluate_with(network, loader, mode, |done| {
         bar.set_position(done);
         ControlFlow::Continue(())

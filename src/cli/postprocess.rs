@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Common;
+use super::progress;
 use super::runs::print;
 use crate::init::post::PUBLISHED_BETA;
 use crate::init::{self, FirstLayer, Post, PostReport};
@@ -159,10 +159,7 @@ fn treat(
     arch: &crate::arch::Arch,
     post: &Post,
 ) -> anyhow::Result<PostReport> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {bar:30} {msg}") {
-        bar.set_style(style);
-    }
+    let bar = progress::tensors(0);
     let report = init::post_process(state, arch, post, &mut |progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);

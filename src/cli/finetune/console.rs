@@ -3,9 +3,10 @@
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::super::progress;
 use crate::text::Shown;
 use crate::train::{EpochSummary, Event, Outcome, RunState};
 
@@ -26,10 +27,7 @@ impl Console {
     pub fn new(run: &str, epochs: u32, json: bool) -> Self {
         let bar = stderr().is_terminal().then(|| {
             let length = (f64::from(epochs) * PER_EPOCH) as u64;
-            let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{bar:24} {msg}  {eta} left");
-            // The template is a constant; should the crate not like it, its own style will do.
-            style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
+            progress::bar(length, "{bar:24} {msg}  {eta} left")
         });
         Self {
             run: run.to_owned(),

@@ -4,10 +4,11 @@ use std::io::{IsTerminal as _, Write as _, stderr};
 
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::super::Common;
 use super::super::arch::short;
+use super::super::progress;
 use super::super::runs::print;
 use super::published;
 use crate::ghn;
@@ -110,12 +111,10 @@ struct Console {
 impl Console {
     fn new(quiet: bool) -> Self {
         let bar = (!quiet && stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template(
+            progress::bar(
+                None,
                 "{bar:24} {decimal_bytes}/{decimal_total_bytes} {msg} {decimal_bytes_per_sec}  {eta} left",
-            );
-            // The template is a constant; should the crate not like it, its own style will do.
-            style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
+            )
         });
         Self { quiet, bar }
     }

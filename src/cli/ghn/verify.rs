@@ -1,14 +1,13 @@
 //! `hyperscope ghn verify`: does a GHN predict what the published one predicts?
 
-use std::io::{IsTerminal as _, stderr};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::super::Common;
+use super::super::progress;
 use super::super::runs::{print, table};
 use crate::ghn::Ghn;
 use crate::stats::norms::{NormCheck, NormTable, PUBLISHED_TOLERANCE};
@@ -128,27 +127,15 @@ fn rows<'a>(
 }
 
 fn checks(common: &Common, args: &VerifyArgs, ghn: &Ghn, rows: &[(&str, f64)]) -> Vec<NormCheck> {
-    let bar = (stderr().is_terminal() && !common.json).then(|| {
-        let count = rows.len() as u64;
-        let bar = ProgressBar::with_draw_target(Some(count), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}  {eta} left");
-        // The template is a constant; should the crate not like it, its own style will do.
-        style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
-    });
+    let bar = progress::bar(rows.len() as u64, "{bar:24} {pos}/{len} {msg}  {eta} left");
     let mut checks = Vec::with_capacity(rows.len());
     for (model, published) in rows {
-        if let Some(bar) = &bar {
-            bar.set_message((*model).to_owned());
-        }
+        bar.set_message((*model).to_owned());
         let check = NormCheck::run(ghn, model, *published, args.tolerance, common.seed);
         checks.push(check);
-        if let Some(bar) = &bar {
-            bar.inc(1);
-        }
+        bar.inc(1);
     }
-    if let Some(bar) = &bar {
-        bar.finish_and_clear();
-    }
+    bar.finish_and_clear();
     checks
 }
 

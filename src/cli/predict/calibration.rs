@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::Common;
 use super::super::arch::takes_images;
-use super::super::deepnets::bar;
+use super::super::progress;
 use crate::arch::Arch;
 use crate::data::{self, DataSet, EvalLoader, Protocol, Split};
 use crate::nn::StateDict;
@@ -87,7 +87,7 @@ impl CalibrationArgs {
         };
         let limit = Some(self.images as usize);
         let mut loader = EvalLoader::mixed(data, Split::Train, &protocol, limit)?;
-        let bar = bar(loader.images(), "images");
+        let bar = progress::counted(loader.images(), "images");
         let placement = common.placement()?;
         let measured = train::calibrate(arch, state, placement, &mut loader, |done| {
             bar.set_position(done);

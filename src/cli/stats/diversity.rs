@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::super::Common;
+use super::super::progress;
 use super::super::runs::print;
 use super::super::runs::table::{Align, Table};
 use super::{DiversityArgs, number, percent, read, shape};
@@ -56,10 +56,7 @@ pub fn run(common: &Common, args: &DiversityArgs) -> anyhow::Result<()> {
 }
 
 fn measure(state: &StateDict, names: &[String]) -> Vec<Diversity> {
-    let bar = ProgressBar::new(names.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {bar:30} {msg}") {
-        bar.set_style(style);
-    }
+    let bar = progress::tensors(names.len());
     let mut rows: Vec<Option<Diversity>> = vec![None; names.len()];
     // Nobody breaks off.
     let _ = stats::diversity(state, names, |index, row| {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::super::Common;
 use super::super::arch::{NetworkShape, grouped, short};
-use super::super::deepnets::bar;
+use super::super::progress;
 use super::super::runs::print;
 use super::super::runs::table::{Align, Table};
 use super::{number, percent};
@@ -74,7 +74,7 @@ pub fn run(common: &Common, args: &ShiftArgs) -> anyhow::Result<()> {
         .collect::<Result<Vec<Report>, _>>()?;
     if let Some(ghn) = &ghn {
         let count = args.networks as usize;
-        let bar = bar(count, "networks");
+        let bar = progress::counted(count, "networks");
         let embedding = Embedding::of(ghn, split, reference.side, count, || bar.inc(1))?;
         bar.finish_and_clear();
         for (report, arch) in reports.iter_mut().zip(&archs) {
