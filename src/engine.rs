@@ -4,10 +4,12 @@
 //! another; nothing else is lost.
 
 mod opened;
+mod predicted;
 pub mod protocol;
 mod rows;
 mod server;
 mod session;
 mod shift;
 
+pub use predicted::describe;
 pub use server::serve;

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -56,6 +56,24 @@ impl Home {
         assert!(output.status.success(), "{arguments:?}: {said}");
         assert_eq!(said, "", "nothing but JSON");
         serde_json::from_slice(&output.stdout).expect("one JSON document")
+    }
+
+    /// A fetch that has so many bytes and waits for more.
+    fn waiting(&self, server: &Server, bytes: u64) -> Child {
+        let mut child = self
+            .command(env!("CARGO_BIN_EXE_hyperscope"))
+            .args(fetch(server, &[]))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        while self.part() != Some(bytes) {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "it must wait for the rest"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+        child
     }
 
     /// What a command that must succeed says on standard error.
@@ -193,19 +211,7 @@ fn a_fetch_that_failed_goes_on_with_the_next_call() {
 fn an_interrupted_fetch_goes_on_with_the_next_call_and_says_so() {
     let (home, content) = (Home::new(), checkpoint());
     let server = Server::start(&content, "1", &[Reply::Stall(2000), Reply::File]);
-    let mut child = home
-        .command(env!("CARGO_BIN_EXE_hyperscope"))
-        .args(fetch(&server, &[]))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    while home.part() != Some(2000) {
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "it must wait for the rest"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = home.waiting(&server, 2000);
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).expect("a signal is sent");
     assert!(!child.wait().unwrap().success());
@@ -342,19 +348,7 @@ fn a_full_disk_is_told_with_what_is_needed_and_the_fetch_goes_on_later() {
 fn two_do_not_fetch_the_same_at_once() {
     let (home, content) = (Home::new(), checkpoint());
     let server = Server::start(&content, "1", &[Reply::Stall(2000)]);
-    let mut first = home
-        .command(env!("CARGO_BIN_EXE_hyperscope"))
-        .args(fetch(&server, &[]))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    while home.part() != Some(2000) {
-        assert!(
-            first.try_wait().unwrap().is_none(),
-            "it must wait for the rest"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
+    let mut first = home.waiting(&server, 2000);
     let message = home.refused(&fetch(&server, &[]));
     assert!(
         message.contains("another process is fetching ghn3tm8"),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::opened::Opened;
+use super::predicted::describe;
 use super::protocol::{
     ArchSpec, Body, Command, GhnSummary, PostSpec, PredictSeconds, Predicted, Side,
 };
@@ -114,18 +115,14 @@ impl Session {
         reply: &mut Reply<'_>,
     ) -> Result<(), SessionError> {
         step(reply, "drawing a random start", 0)?;
-        let arch = arch::build(
-            &spec.name,
-            &zoo::Options::for_images(spec.classes, spec.side),
-        )?;
-        let mut before = init::random::state(&arch, seed);
-        let predicted = if ghn == RANDOM {
-            drawn(&arch)
+        let arch = network(spec)?;
+        let (predicted, before) = if ghn == RANDOM {
+            (drawn(&arch), init::random::state(&arch, seed))
         } else {
             step(reply, "opening the GHN", 1)?;
             let (_, ghn) = self.opened.get(ghn, seed)?;
             step(reply, "predicting", 2)?;
-            fill(&mut before, &arch, &ghn, seed)?
+            predict(&arch, &ghn, seed)?
         };
         reply.send(Body::Predicted(predicted));
         // The old parameters are given up only now that the new ones exist.
@@ -145,8 +142,7 @@ impl Session {
         seed: u64,
         reply: &mut Reply<'_>,
     ) -> Result<(), SessionError> {
-        let options = zoo::Options::for_images(spec.classes, spec.side);
-        let arch = arch::build(&spec.name, &options)?;
+        let arch = network(spec)?;
         let ghn = match ghn {
             RANDOM => None,
             name => Some(self.opened.get(name, seed)?),
@@ -255,37 +251,22 @@ fn drawn(arch: &Arch) -> Predicted {
     }
 }
 
-/// Predicts into `state`.
-fn fill(
-    state: &mut StateDict,
-    arch: &Arch,
-    ghn: &Ghn,
-    seed: u64,
-) -> Result<Predicted, SessionError> {
+/// The architecture that is asked for.
+fn network(spec: &ArchSpec) -> Result<Arch, ArchError> {
+    let options = zoo::Options::for_images(spec.classes, spec.side);
+    arch::build(&spec.name, &options)
+}
+
+/// A network's parameters: predicted, or random where the GHN leaves them.
+fn predict(arch: &Arch, ghn: &Ghn, seed: u64) -> Result<(Predicted, StateDict), SessionError> {
     let options = PredictOptions {
         seed,
         ..PredictOptions::default()
     };
     let prediction = ghn.predict(arch, &options)?;
+    let mut predicted = describe(arch, ghn, &prediction);
     let start = Instant::now();
-    let mut predicted = Predicted {
-        arch: arch.name().to_owned(),
-        ghn: ghn.name().to_owned(),
-        trained: ghn.trained(),
-        params: 0,
-        tensors: prediction.tensors.len() as u64,
-        unpredicted: prediction.unpredicted,
-        seconds: PredictSeconds {
-            graph: prediction.seconds.graph,
-            gnn: prediction.seconds.gnn,
-            decode: prediction.seconds.decode,
-            write: 0.0,
-        },
-    };
-    for (name, tensor) in prediction.tensors.iter() {
-        predicted.params += tensor.len() as u64;
-        state.insert(name, tensor.clone());
-    }
+    let state = init::random::complete(arch, prediction.tensors, seed);
     predicted.seconds.write = start.elapsed().as_secs_f64();
-    Ok(predicted)
+    Ok((predicted, state))
 }

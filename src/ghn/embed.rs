@@ -2,7 +2,7 @@
 //!
 //! Letters: `N` nodes, `C` width of a state.
 
-use super::{Ghn, Graph, Parameter, States, Trace};
+use super::{Ghn, Graph, States};
 use crate::arch::Arch;
 
 /// The node states of one network.
@@ -27,8 +27,7 @@ impl Ghn {
     /// Embeds `arch`.
     #[must_use]
     pub fn embed(&self, arch: &Arch) -> Embedding {
-        let parameters = Parameter::list(arch);
-        let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
+        let (graph, parameters) = Graph::with_parameters(arch);
         let (_, states) = self.states(&graph, &parameters);
         Embedding {
             graph,

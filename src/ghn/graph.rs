@@ -83,8 +83,15 @@ impl Graph {
     /// The graph of `arch`.
     #[must_use]
     pub fn of(arch: &Arch) -> Self {
+        Self::with_parameters(arch).0
+    }
+
+    /// The graph of `arch`, and the parameters that its nodes point to.
+    #[must_use]
+    pub fn with_parameters(arch: &Arch) -> (Self, Vec<Parameter>) {
         let parameters = Parameter::list(arch);
-        Self::from_trace(&Trace::of(arch, &parameters), &parameters)
+        let graph = Self::from_trace(&Trace::of(arch, &parameters), &parameters);
+        (graph, parameters)
     }
 
     /// The graph of the network that left this autograd record.

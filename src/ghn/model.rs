@@ -206,6 +206,18 @@ impl Ghn {
         Ok(self.hash.get_or_init(|| hex(&hash.finalize())))
     }
 
+    /// What a file says of the GHN that it comes from.
+    ///
+    /// # Errors
+    /// As [`Ghn::hash`].
+    pub fn origin(&self) -> Result<[(&'static str, String); 3], GhnError> {
+        Ok([
+            ("ghn", self.name.clone()),
+            ("ghn_sha256", self.hash()?.to_owned()),
+            ("ghn_trained", self.trained.to_string()),
+        ])
+    }
+
     /// Number of weights.
     #[must_use]
     pub const fn parameter_count(&self) -> usize {

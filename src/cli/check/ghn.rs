@@ -190,7 +190,8 @@ fn node_states(
     expected: &StateDict,
     worst: &mut Worst,
 ) -> anyhow::Result<f64> {
-    let (features, states) = ghn.states(&Graph::of(arch), &Parameter::list(arch));
+    let (graph, parameters) = Graph::with_parameters(arch);
+    let (features, states) = ghn.states(&graph, &parameters);
     for (name, got) in [
         ("x0", &features),
         ("x_gnn", &states.raw),

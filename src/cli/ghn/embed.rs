@@ -188,11 +188,8 @@ fn safetensors(
     raw: bool,
 ) -> anyhow::Result<()> {
     let mut tensors = StateDict::default();
-    let mut about = BTreeMap::from([
-        ("ghn".to_owned(), ghn.name().to_owned()),
-        ("ghn_sha256".to_owned(), ghn.hash()?.to_owned()),
-        ("ghn_trained".to_owned(), ghn.trained().to_string()),
-    ]);
+    let origin = ghn.origin()?.map(|(key, value)| (key.to_owned(), value));
+    let mut about = BTreeMap::from(origin);
     let archs: Vec<&str> = views.iter().map(|v| v.arch.as_str()).collect();
     about.insert("arch".to_owned(), archs.join(" "));
     for (view, embedding) in views.iter().zip(embeddings) {

@@ -12,7 +12,7 @@ use super::asked::Asked;
 use super::calibration::Calibrated;
 use crate::arch::{Arch, TensorRole, TensorSpec};
 use crate::data::DataSet;
-use crate::engine::protocol::{PredictSeconds, Predicted};
+use crate::engine::describe;
 use crate::ghn::{Ghn, GhnError, PredictOptions, Prediction};
 use crate::init::{self, Post, Progress};
 use crate::nn::StateDict;
@@ -129,16 +129,13 @@ impl Work<'_> {
         arch: &Arch,
         calibrated: Option<&Calibrated>,
     ) -> Result<BTreeMap<String, String>, GhnError> {
-        let ghn = &self.ghn;
         let mut all = vec![
             ("format", "pt".to_owned()),
             ("arch", arch.name().to_owned()),
             ("classes", arch.classes().to_string()),
-            ("ghn", ghn.name().to_owned()),
-            ("ghn_sha256", ghn.hash()?.to_owned()),
-            ("ghn_trained", ghn.trained().to_string()),
             ("seed", self.common.seed.to_string()),
         ];
+        all.extend(self.ghn.origin()?);
         if !self.args.only.is_empty() {
             all.push(("only", self.args.only.join(" ")));
         }
@@ -158,24 +155,6 @@ impl Work<'_> {
         }
         let owned = |(key, value): (&str, String)| (key.to_owned(), value);
         Ok(all.into_iter().map(owned).collect())
-    }
-}
-
-fn describe(arch: &Arch, ghn: &Ghn, prediction: &Prediction) -> Predicted {
-    let values: usize = prediction.tensors.iter().map(|(_, t)| t.len()).sum();
-    Predicted {
-        arch: arch.name().to_owned(),
-        ghn: ghn.name().to_owned(),
-        trained: ghn.trained(),
-        params: values as u64,
-        tensors: prediction.tensors.len() as u64,
-        unpredicted: prediction.unpredicted.clone(),
-        seconds: PredictSeconds {
-            graph: prediction.seconds.graph,
-            gnn: prediction.seconds.gnn,
-            decode: prediction.seconds.decode,
-            write: 0.0,
-        },
     }
 }
 

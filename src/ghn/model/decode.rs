@@ -9,7 +9,7 @@ use super::dense::{Dense, relu, spread, transposed};
 use super::plan::BlockShape;
 use super::tile::resized;
 use super::weights::Weights;
-use crate::nn::matmul::{Fill, View, ViewMut, multiply, multiply_stacked};
+use crate::nn::matmul::{Fill, View, ViewMut, multiply};
 
 /// Decodes weights.
 #[derive(Clone, Debug)]
@@ -76,7 +76,8 @@ impl WeightDecoder {
                 relu(&mut x);
                 let mut x = widen.apply_to_columns(&x);
                 relu(&mut x);
-                self.block(block, &x, shape)
+                let width = self.config.max_shape[1];
+                block.apply_groups(&x, [shape.outputs, shape.inputs], |o| o * width)
             }
             Layers::Mlp { hidden, block } => {
                 let mut x = hidden.apply_to_columns(&columns);
@@ -114,20 +115,6 @@ impl WeightDecoder {
         x
     }
 
-    /// The conv decoder's last layer, for outputs and inputs of the block alone: from `[8 C, P n]` to
-    /// `[O, I, P n]`.
-    fn block(&self, layer: &Dense, x: &[f32], shape: BlockShape) -> Vec<f32> {
-        let width = self.config.max_shape[1];
-        let columns = x.len() / layer.inputs;
-        let biases =
-            (0..shape.outputs).flat_map(|o| &layer.bias[o * width..o * width + shape.inputs]);
-        let mut values = spread(biases, columns);
-        let of_output = |o| layer.rows(o * width, shape.inputs, 1);
-        let x = View::dense(x, layer.inputs, columns);
-        multiply_stacked(&mut values, shape.inputs, of_output, x);
-        values
-    }
-
     /// The MLP decoder's last layer, whose rows are positions within inputs within outputs: from `[2 C, n]` to
     /// `[O, I, P, n]`.
     fn whole_block(
@@ -140,7 +127,6 @@ impl WeightDecoder {
         let [_, inputs, h, w] = self.config.max_shape;
         let [top, left] = self.corner(kernel);
         let [height, width] = kernel;
-        let n = x.len() / layer.inputs;
         // A row of positions for each output, input and line of the kernel.
         let first = |line: usize| {
             let (channel, y) = (line / height, line % height);
@@ -148,12 +134,7 @@ impl WeightDecoder {
             ((o * inputs + i) * h + top + y) * w + left
         };
         let lines = shape.outputs * shape.inputs * height;
-        let biases = (0..lines).flat_map(|line| &layer.bias[first(line)..first(line) + width]);
-        let mut values = spread(biases, n);
-        let line = |line| layer.rows(first(line), width, 1);
-        let x = View::dense(x, layer.inputs, n);
-        multiply_stacked(&mut values, width, line, x);
-        values
+        layer.apply_groups(x, [lines, width], first)
     }
 
     /// Decodes the classifier's weight from one state: `[K, I]`.
@@ -169,13 +150,8 @@ impl WeightDecoder {
                 let mut x = hidden.apply(state);
                 relu(&mut x);
                 let width = self.config.max_shape[0];
-                let of_class = |k| self.classes.rows(k * width, shape.inputs, 1);
-                let biases = (0..shape.outputs)
-                    .flat_map(|k| &self.classes.bias[k * width..k * width + shape.inputs]);
-                let mut values = spread(biases, 1);
-                let x = View::dense(&x, self.classes.inputs, 1);
-                multiply_stacked(&mut values, shape.inputs, of_class, x);
-                values
+                let groups = [shape.outputs, shape.inputs];
+                self.classes.apply_groups(&x, groups, |k| k * width)
             }
         }
     }

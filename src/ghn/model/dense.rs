@@ -2,7 +2,7 @@
 //!
 //! Letters: `n` rows, `I` inputs, `O` outputs.
 
-use crate::nn::matmul::{Fill, View, multiply_parallel};
+use crate::nn::matmul::{Fill, View, multiply_parallel, multiply_stacked};
 
 /// A fully connected layer: `weight` is `[O, I]`, `bias` is `[O]`.
 #[derive(Clone, Debug)]
@@ -29,6 +29,23 @@ impl Dense {
         let mut y = spread(self.bias.iter(), cols);
         let x = View::dense(x, self.inputs, cols);
         multiply_parallel(&mut y, self.matrix(), x, Fill::Accumulate);
+        y
+    }
+
+    /// [`Dense::apply_to_columns`] for some of the outputs: groups of `height` neighbours, of which the `i`th
+    /// begins at `first(i)`. The result is `[groups, height, n]`.
+    pub fn apply_groups(
+        &self,
+        x: &[f32],
+        [groups, height]: [usize; 2],
+        first: impl Fn(usize) -> usize + Sync,
+    ) -> Vec<f32> {
+        let cols = x.len() / self.inputs;
+        let biases = (0..groups).flat_map(|i| &self.bias[first(i)..first(i) + height]);
+        let mut y = spread(biases, cols);
+        let group = |i| self.rows(first(i), height, 1);
+        let x = View::dense(x, self.inputs, cols);
+        multiply_stacked(&mut y, height, group, x);
         y
     }
 

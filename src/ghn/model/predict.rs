@@ -7,7 +7,7 @@ use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
 use super::super::graph::Graph;
-use super::super::{GhnError, Parameter, Trace};
+use super::super::{GhnError, Parameter};
 use super::decode::Vectors;
 use super::plan::{BlockShape, Form, Made, VectorForm};
 use super::propagate::States;
@@ -32,8 +32,7 @@ impl Ghn {
         options: &PredictOptions<'_>,
     ) -> Result<Prediction, GhnError> {
         let start = Instant::now();
-        let parameters = Parameter::list(arch);
-        let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
+        let (graph, parameters) = Graph::with_parameters(arch);
         let graph_s = start.elapsed().as_secs_f64();
         let options = options.resolved(self.config().num_classes == arch.classes());
         let mut prediction = self.predict_graph(&graph, &parameters, &options)?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::arch::Arch;
 use crate::arch::deepnets::Split;
-use crate::ghn::{Config, Graph, Parameter, Trace};
+use crate::ghn::{Config, Graph};
 
 /// Bins of a population's histogram.
 const BINS: usize = 24;
@@ -116,8 +116,7 @@ impl Report {
     /// [`ShiftError::NoSplit`] if the reference lacks the split.
     pub fn of(arch: &Arch, against: Against<'_>) -> Result<Self, ShiftError> {
         let population = against.reference.population(against.split)?;
-        let parameters = Parameter::list(arch);
-        let graph = Graph::from_trace(&Trace::of(arch, &parameters), &parameters);
+        let (graph, parameters) = Graph::with_parameters(arch);
         let profile = Profile::of(arch, &graph);
         let (unseen, tiling) = unseen::find(arch, &graph, &parameters, against.config, population);
         let mut report = Self {
