@@ -46,10 +46,12 @@ pub fn resume(common: &Common, dir: &RunDir) -> anyhow::Result<()> {
             dir.id()
         );
     }
-    if run::is_alive(dir) {
+    if status.is_live() {
         control::send(dir, Command::Resume)?;
         wait(dir, |s| s != Status::Paused);
     } else {
+        // A worker whose run has ended hears nothing more, and may take a moment to leave.
+        wait(dir, |_| !run::is_alive(dir));
         launch::detached(dir)?;
         wait(dir, |s| s.is_live() || s != status);
     }
