@@ -16,6 +16,7 @@ mod event_loop;
 mod executor;
 mod glyphs;
 mod help;
+mod input;
 mod key;
 mod keymap;
 mod launch;

@@ -3,14 +3,14 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream};
-use futures_util::StreamExt as _;
+use crossterm::event::Event;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::app::App;
 use super::effect::Effect;
 use super::executor::Executor;
+use super::input;
 use super::msg::Msg;
 use super::output::{Output, Pace, Sent};
 use super::terminal::{self, Screen};
@@ -41,7 +41,7 @@ pub struct EventLoop {
     screen: Screen,
     output: Output,
     executor: Executor,
-    input: EventStream,
+    input: UnboundedReceiver<io::Result<Event>>,
     news: UnboundedReceiver<Msg>,
     sent: UnboundedReceiver<Sent>,
     signals: Signals,
@@ -87,7 +87,7 @@ impl EventLoop {
             screen,
             output,
             executor,
-            input: EventStream::new(),
+            input: input::start()?,
             news,
             sent,
             signals,
@@ -144,7 +144,7 @@ impl EventLoop {
             _ = self.signals.terminate.recv() => Woken::Signal,
             _ = self.signals.interrupt.recv() => Woken::Signal,
             _ = self.signals.resumed.recv() => Woken::Continued,
-            event = self.input.next() => Woken::Input(event),
+            event = self.input.recv() => Woken::Input(event),
             news = self.news.recv() => Woken::News(news),
             sent = self.sent.recv() => Woken::Sent(sent),
             () = sleep_until(wake) => Woken::Timer,
@@ -152,14 +152,14 @@ impl EventLoop {
     }
 
     /// What is already there, without waiting. It must be polled with the task's own waker, or the
-    /// input stream would wake nobody later.
+    /// channels would wake nobody later.
     async fn next_queued(&mut self) -> Option<Woken> {
         tokio::select! {
             biased;
             _ = self.signals.hangup.recv() => Some(Woken::Signal),
             _ = self.signals.terminate.recv() => Some(Woken::Signal),
             _ = self.signals.interrupt.recv() => Some(Woken::Signal),
-            event = self.input.next() => Some(Woken::Input(event)),
+            event = self.input.recv() => Some(Woken::Input(event)),
             news = self.news.recv() => Some(Woken::News(news)),
             sent = self.sent.recv() => Some(Woken::Sent(sent)),
             () = std::future::ready(()) => None,
