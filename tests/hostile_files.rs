@@ -17,7 +17,7 @@ const MEMORY_KIB: u32 = 1_500_000;
 const TIME: Duration = Duration::from_secs(20);
 
 /// Reading each of these words in a message, a person knows what to do next.
-const ADVICE: [&str; 7] = [
+const ADVICE: [&str; 8] = [
     "fetch",
     "save",
     "give",
@@ -25,6 +25,7 @@ const ADVICE: [&str; 7] = [
     "take it from",
     "refused",
     "does the config belong",
+    "run `git",
 ];
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -153,11 +154,15 @@ fn absurd_sizes() {
     refusal(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fabc.");
     refusal(b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc.");
     let mut legacy = fixture("files/legacy.pt");
-    let numbers = legacy
-        .windows(2)
-        .rposition(|w| w == b"e.")
-        .expect("the list of storages")
-        + 2;
+    let position = |pattern: &[u8]| {
+        let mut windows = legacy.windows(pattern.len());
+        windows
+            .position(|w| w == pattern)
+            .expect("the list of storages")
+    };
+    let list = position(b"\x80\x02]q\x00(");
+    let end = legacy[list..].windows(2).position(|w| w == b"e.");
+    let numbers = list + end.expect("the end of the list") + 2;
     legacy[numbers..numbers + 8].copy_from_slice(&(u64::MAX / 8).to_le_bytes());
     let message = refusal(&legacy);
     assert!(message.contains("ends too early"), "{message}");
@@ -298,7 +303,7 @@ fn weights_that_are_no_numbers() {
 fn code_is_never_run() {
     for pickle in [
         &b"\x80\x02cos\nsystem\nX\x09\0\0\0touch ran\x85R."[..],
-        b"\x80\x04\x8c\x08builtins\x8c\x04exec\x93\x8c\x12open('ran', 'w')###\x85R.",
+        b"\x80\x04\x8c\x08builtins\x8c\x04exec\x93\x8c\x12open('ran', 'w')##\x85R.",
         b"\x80\x02cposix\nsystem\nX\x09\0\0\0touch ran\x85R}b.",
         b"\x80\x02(cos\nsystem\nX\x09\0\0\0touch rano.",
         b"(X\x09\0\0\0touch ranios\nsystem\n.",

@@ -90,7 +90,7 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
             kind: ghn.kind(),
             trained: ghn.trained(),
             params: ghn.parameter_count(),
-            hash: ghn.hash()?,
+            hash: ghn.hash()?.to_owned(),
             path,
             config: ghn.config(),
         });
@@ -103,7 +103,7 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
         ("weights", weights(ghn.trained()).to_owned()),
         ("file", path.unwrap_or_else(|| "built in".to_owned())),
         ("parameters", ghn.parameter_count().to_string()),
-        ("hash", ghn.hash()?),
+        ("hash", ghn.hash()?.to_owned()),
         ("width of a state", config.hid.to_string()),
         ("trained for", format!("{} classes", config.num_classes)),
         ("largest block", format!("{out}x{input}x{h}x{w}")),

@@ -203,11 +203,15 @@ impl EvalLoader {
         protocol: &Protocol,
         limit: Option<usize>,
     ) -> Result<Self, DataError> {
-        Self::ordered(data, split, protocol, limit, |_| {})
+        check(data, protocol.side, protocol.batch)?;
+        let selection = data.select(split, protocol)?;
+        let selection = selection.thin(limit.unwrap_or(usize::MAX));
+        let order = (0..selection.rows.len() as u32).collect();
+        Self::of(data, &selection, protocol, order)
     }
 
-    /// As [`EvalLoader::new`], in an order drawn from the protocol's seed: batches of a set that is
-    /// sorted by class then hold all classes.
+    /// As [`EvalLoader::new`], but the images and their order are drawn from the protocol's seed: every
+    /// batch is a sample of the split, however that is sorted.
     ///
     /// # Errors
     /// As [`EvalLoader::new`].
@@ -217,28 +221,23 @@ impl EvalLoader {
         protocol: &Protocol,
         limit: Option<usize>,
     ) -> Result<Self, DataError> {
+        check(data, protocol.side, protocol.batch)?;
         let mut stream = random::stream(protocol.seed, "data/mixed");
-        Self::ordered(data, split, protocol, limit, |order| {
-            order.shuffle(&mut stream);
-        })
+        let selection = data.select(split, protocol)?;
+        let selection = selection.sample(limit.unwrap_or(usize::MAX), &mut stream);
+        let mut order: Vec<u32> = (0..selection.rows.len() as u32).collect();
+        order.shuffle(&mut stream);
+        Self::of(data, &selection, protocol, order)
     }
 
-    fn ordered(
+    fn of(
         data: &DataSet,
-        split: Split,
+        selection: &Selection,
         protocol: &Protocol,
-        limit: Option<usize>,
-        arrange: impl FnOnce(&mut [u32]),
+        order: Vec<u32>,
     ) -> Result<Self, DataError> {
-        check(data, protocol.side, protocol.batch)?;
-        let selection = data
-            .select(split, protocol)?
-            .thin(limit.unwrap_or(usize::MAX));
-        let images = Images::new(data, &selection, protocol.side)?;
-        let mut order: Vec<u32> = (0..images.pool.len() as u32).collect();
-        arrange(&mut order);
         let maker = EvalMaker {
-            images,
+            images: Images::new(data, selection, protocol.side)?,
             batch: protocol.batch,
             order,
         };

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use rand::seq::index;
+
 use super::protocol::{Flip, Frame, Native};
 use super::source::Source;
 use super::{DataError, Normalisation, Protocol};
+use crate::random::Stream;
 
 /// Side of the images where the data has none of its own, and the largest that is taken from the
 /// data without being asked for.
@@ -184,6 +187,17 @@ impl<'a> Selection<'a> {
         let have = self.rows.len();
         if limit < have {
             self.rows = (0..limit).map(|i| self.rows[i * have / limit]).collect();
+        }
+        self
+    }
+
+    /// At most `limit` images, drawn at random, in the order of the set.
+    pub fn sample(mut self, limit: usize, stream: &mut Stream) -> Self {
+        let have = self.rows.len();
+        if limit < have {
+            let mut drawn = index::sample(stream, have, limit).into_vec();
+            drawn.sort_unstable();
+            self.rows = drawn.into_iter().map(|i| self.rows[i]).collect();
         }
         self
     }

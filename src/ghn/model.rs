@@ -18,6 +18,7 @@ mod tile;
 mod weights;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
@@ -44,6 +45,8 @@ pub const DEFAULT: &str = "default";
 pub struct Ghn {
     name: String,
     stamp: Stamp,
+    /// Once it was asked for.
+    hash: OnceLock<String>,
     trained: bool,
     config: Config,
     model: Model,
@@ -131,6 +134,7 @@ impl Ghn {
         Ok(Self {
             name: DEFAULT.to_owned(),
             stamp: Stamp::of_seed(seed),
+            hash: OnceLock::new(),
             trained: false,
             model: Model::new(config, &Weights::random(seed))?,
             config: *config,
@@ -149,6 +153,7 @@ impl Ghn {
         let weights = Weights::stored(&origin, loaded.tensors);
         Ok(Self {
             name: files::stem(path),
+            hash: OnceLock::new(),
             trained: true,
             stamp,
             model: Model::new(&config, &weights)?,
@@ -187,15 +192,18 @@ impl Ghn {
     }
 
     /// A number that tells GHNs apart, in hexadecimal: SHA-256 of config and weights (or of the
-    /// seed that they come from). A checkpoint is read once more for it.
+    /// seed that they come from). A checkpoint is read once more for it, the first time.
     ///
     /// # Errors
     /// If the checkpoint cannot be read any more, or was changed since it was opened.
-    pub fn hash(&self) -> Result<String, GhnError> {
+    pub fn hash(&self) -> Result<&str, GhnError> {
+        if let Some(hash) = self.hash.get() {
+            return Ok(hash);
+        }
         let mut hash = Sha256::new();
         hash.update(format!("{:?}", self.config));
         hash.update(self.stamp.identity()?);
-        Ok(stamp::hex(&hash.finalize()))
+        Ok(self.hash.get_or_init(|| stamp::hex(&hash.finalize())))
     }
 
     /// Number of weights.

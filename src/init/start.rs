@@ -181,7 +181,7 @@ fn predicted(arch: &Arch, name: &str, seed: u64) -> Result<Started, InitError> {
     }
     started.ghn = Some(UsedGhn {
         name: ghn.name().to_owned(),
-        hash: ghn.hash()?,
+        hash: ghn.hash()?.to_owned(),
         trained: ghn.trained(),
         unpredicted: prediction.unpredicted,
     });

@@ -25,6 +25,7 @@ mod npy;
 mod onnx;
 mod onnx_write;
 mod safetensors;
+mod search;
 mod storages;
 mod strided;
 mod zip;

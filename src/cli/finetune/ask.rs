@@ -121,7 +121,7 @@ fn ghn(args: &FinetuneArgs, start: &Start, seed: u64) -> anyhow::Result<Option<G
     };
     Ok(Some(GhnRequest {
         name,
-        sha256: ghn.hash()?,
+        sha256: ghn.hash()?.to_owned(),
         trained: ghn.trained(),
     }))
 }

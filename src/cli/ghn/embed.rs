@@ -71,6 +71,13 @@ struct Node {
     raw: Option<Vec<f32>>,
 }
 
+impl Node {
+    /// What a person calls it: its parameter, or else its op.
+    fn shown(&self) -> &str {
+        if self.parameter { &self.name } else { self.op }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -183,7 +190,7 @@ fn safetensors(
     let mut tensors = StateDict::default();
     let mut about = BTreeMap::from([
         ("ghn".to_owned(), ghn.name().to_owned()),
-        ("ghn_sha256".to_owned(), ghn.hash()?),
+        ("ghn_sha256".to_owned(), ghn.hash()?.to_owned()),
         ("ghn_trained".to_owned(), ghn.trained().to_string()),
     ]);
     let archs: Vec<&str> = views.iter().map(|v| v.arch.as_str()).collect();
@@ -253,7 +260,7 @@ fn nodes(view: &View, raw: bool) -> Table {
         row.extend(node.raw.as_ref().map(|raw| format!("{:.3}", norm(raw))));
         if let (Some(nearest), Some(cosine)) = (node.nearest, node.cosine) {
             row.push(format!("{cosine:.4}"));
-            row.push(format!("{nearest} {}", view.nodes[nearest].name));
+            row.push(format!("{nearest} {}", view.nodes[nearest].shown()));
         }
         table.row(&row);
     }

@@ -105,11 +105,11 @@ fn calibrated(done: &Calibrated) -> String {
         return "nothing: no batch norm keeps statistics".to_owned();
     }
     format!(
-        "{} batch norms, on {} images of {} in {} batches, in {}",
+        "{} batch norms, on {} images of {} in batches of {}, in {}",
         done.norms,
         done.images,
         done.data,
-        done.batches,
+        done.images / done.batches.max(1),
         print::duration(done.seconds)
     )
 }

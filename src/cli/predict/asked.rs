@@ -41,16 +41,11 @@ impl Asked {
     }
 
     /// A sentence about parameters that are chosen, but not predicted, if there are any.
-    pub fn refusal(&self, unpredicted: &[String]) -> Vec<String> {
-        let Some(only) = &self.only else {
-            return Vec::new();
-        };
+    pub fn refusal(&self, unpredicted: &[String]) -> Option<String> {
+        let only = self.only.as_ref()?;
         let refused = unpredicted.iter().filter(|name| only.has(name));
         let refused: Vec<String> = refused.cloned().collect();
-        if refused.is_empty() {
-            return Vec::new();
-        }
-        vec![format!("chosen, but not predicted: {}", named(&refused))]
+        (!refused.is_empty()).then(|| format!("chosen, but not predicted: {}", named(&refused)))
     }
 }
 

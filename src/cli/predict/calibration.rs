@@ -27,7 +27,7 @@ pub struct CalibrationArgs {
     /// the config file
     #[arg(long, value_name = "DATA")]
     calibrate: Option<String>,
-    /// Images that the statistics are measured on, spread evenly over the training images
+    /// Images that the statistics are measured on, drawn from the training images
     #[arg(long, value_name = "N", default_value_t = IMAGES, requires = "calibrate", value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
     /// Images in a batch; the statistics are the average over batches

@@ -1,6 +1,6 @@
 //! What the loaders promise: the same batches for the same seed, epoch and index, every image once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{Batch, DataSet, EvalLoader, Protocol, Split, TrainLoader, open};
 
@@ -101,6 +101,34 @@ fn validation_shots_and_test_do_not_overlap_and_have_the_sizes_of_the_protocol()
     let train = data.select(Split::Train, &all).unwrap().rows;
     let val = data.select(Split::Val, &all).unwrap().rows;
     assert_eq!((train.len(), val[0]), (4500, 4500));
+}
+
+#[test]
+fn mixed_batches_are_a_drawn_sample_in_a_drawn_order() {
+    let data = synthetic();
+    let labels = |seed: u64, limit: usize| -> Vec<u32> {
+        let protocol = Protocol {
+            side: 8,
+            batch: 100,
+            seed,
+            ..Protocol::default()
+        };
+        let loader = EvalLoader::mixed(&data, Split::Train, &protocol, Some(limit)).unwrap();
+        loader.flat_map(|b| b.unwrap().labels).collect()
+    };
+    // The set's classes come in turns, so that every tenth image would be of one class.
+    let drawn = labels(1, 500);
+    assert_eq!(drawn, labels(1, 500));
+    assert_ne!(drawn, labels(2, 500));
+    for batch in drawn.chunks(100) {
+        let classes: BTreeSet<&u32> = batch.iter().collect();
+        assert_eq!(classes.len(), 10);
+    }
+    let mut all = labels(1, 10_000);
+    assert!(!all.is_sorted_by_key(|label| *label));
+    all.sort_unstable();
+    let each = |class: u32| all.iter().filter(|l| **l == class).count();
+    assert!((0..10).all(|class| each(class) == 500));
 }
 
 #[test]

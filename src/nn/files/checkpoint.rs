@@ -1,35 +1,21 @@
-//! From a checkpoint's values to named tensors: finds the state dict, reads its tensors.
+//! From a checkpoint's values to named tensors.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::element::Element;
+use super::search::{CONFIGURATION, Found};
 use super::storages::{Asked, Storages};
 use super::strided::{Budget, Window};
 use super::{Loaded, Problem};
 use crate::nn::pickle::{Pickle, Ref, Storage, TensorView, Value};
 use crate::nn::{StateDict, Tensor};
 
-/// Keys under which training scripts keep a state dict, the likeliest first.
-const WRAPPERS: &[&str] = &[
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-    "net",
-    "network",
-    "params",
-    "weights",
-];
-
-/// Keys of the configuration, the likeliest first.
-const CONFIGURATION: &[&str] = &["config", "args", "hyper_parameters"];
-
 /// What wrappers of modules put in front of every name.
 const PREFIXES: &[&str] = &["module.", "_orig_mod."];
 
-/// How many wrappers may lie around a state dict.
-const DEEPEST: usize = 4;
+/// How many of them may lie around each other: a long name may begin with thousands.
+const MOST_PREFIXES: usize = 4;
 
 /// Reads the checkpoint that `pickle` describes.
 pub(super) fn load(
@@ -37,10 +23,9 @@ pub(super) fn load(
     storages: &mut dyn Storages,
     budget: Budget,
 ) -> Result<Loaded, Problem> {
-    let root = pickle.root;
-    let Some(state) = find(pickle, root, DEEPEST, &mut HashSet::new()) else {
+    let Some(found) = Found::of(pickle) else {
         return Err(Problem::NoTensors {
-            found: describe(pickle, root),
+            found: describe(pickle, pickle.root),
         });
     };
     let mut reader = Reader {
@@ -49,45 +34,12 @@ pub(super) fn load(
         budget,
         uses: HashMap::new(),
     };
-    let tensors = without_prefix(reader.tensors(state)?);
-    let config = CONFIGURATION.iter().find_map(|key| pickle.entry(root, key));
-    let epoch = pickle.entry(root, "epoch").map(|e| pickle.get(e));
     Ok(Loaded {
-        tensors,
-        config: config.map(|c| pickle.json(c)).filter(|c| !c.is_null()),
-        epoch: match epoch {
-            Some(Value::Int(epoch)) => Some(*epoch),
-            _ => None,
-        },
+        tensors: without_prefix(reader.tensors(found.state())?),
+        config: found.config(),
+        epoch: found.epoch(),
         ..Loaded::default()
     })
-}
-
-/// The dictionary that holds tensors: `at` itself, or one that it wraps. Nothing is looked through twice: a
-/// dictionary may hold itself under every name.
-fn find(pickle: &Pickle, at: Ref, depth: usize, seen: &mut HashSet<Ref>) -> Option<Ref> {
-    let depth = depth.checked_sub(1)?;
-    if !seen.insert(at) {
-        return None;
-    }
-    match pickle.get(at) {
-        Value::List(items) | Value::Tuple(items) => match items[..] {
-            [only] => find(pickle, only, depth, seen),
-            _ => None,
-        },
-        Value::Dict(items) => {
-            let wrapped = WRAPPERS.iter().filter_map(|key| pickle.entry(at, key));
-            let inside = wrapped
-                .filter(|inner| !matches!(pickle.get(*inner), Value::Tensor(_)))
-                .find_map(|inner| find(pickle, inner, depth, seen));
-            let holds_tensors = || {
-                let mut values = items.iter().map(|(_, v)| pickle.get(*v));
-                values.any(|v| matches!(v, Value::Tensor(_)))
-            };
-            inside.or_else(|| holds_tensors().then_some(at))
-        }
-        _ => None,
-    }
 }
 
 /// What a pickle without named tensors holds instead.
@@ -212,8 +164,7 @@ fn element(name: &str, class: &str) -> Result<Element, Problem> {
 
 /// Takes off what `DataParallel` or `torch.compile` put in front of every name.
 fn without_prefix(mut tensors: StateDict) -> StateDict {
-    // Not more often than true wrappers do: a long name may begin with thousands.
-    for _ in 0..DEEPEST {
+    for _ in 0..MOST_PREFIXES {
         let common = PREFIXES.iter().find(|prefix| {
             !tensors.is_empty() && tensors.iter().all(|(name, _)| name.starts_with(**prefix))
         });

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use crate::memory;
 use crate::nn::Values;
 
 /// The type of a tensor's elements in a file; bytes are little-endian.
@@ -169,11 +170,7 @@ fn read_others<T>(
 }
 
 fn reserved<T>(count: usize) -> io::Result<Vec<T>> {
-    let mut values = Vec::new();
-    match values.try_reserve_exact(count) {
-        Ok(()) => Ok(values),
-        Err(_) => Err(ErrorKind::OutOfMemory.into()),
-    }
+    memory::with_capacity(count).map_err(|_| ErrorKind::OutOfMemory.into())
 }
 
 /// IEEE half precision: 1 sign, 5 exponent and 10 mantissa bits.

@@ -59,7 +59,8 @@ pub enum Problem {
     #[error("there are no named tensors in it ({}); in Python, save model.state_dict()", Shown::new(.found))]
     NoTensors { found: String },
     #[error(
-        "its tensors would take far more memory than the file has bytes, or than this machine has; it is refused"
+        "its tensors would take far more memory than the file has bytes, or than this machine has; \
+         save a plain state dict, or take a machine with more memory"
     )]
     TooMuch,
 }

@@ -239,7 +239,7 @@ fn trained(arch: &Arch) -> StateDict {
     let mut optimiser = Optimiser::new(&settings, &mut network).unwrap();
     let data = data::open("synthetic", &Default::default()).unwrap();
     let mut images = TrainLoader::new(&data, &protocol(32), 0, 0).unwrap();
-    for _ in 0..200 {
+    for _ in 0..800 {
         let batch = images.next().unwrap();
         let given = Images {
             pixels: &batch.pixels,

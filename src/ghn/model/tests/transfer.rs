@@ -73,7 +73,7 @@ fn classes_of_the_ghn_are_cut_or_repeated() {
             for (j, value) in row.iter().enumerate() {
                 // Over the block's outputs, for the input that this one repeats.
                 let column: Vec<f64> = (0..M).map(|o| block[o * M + j % M].max(0.0)).collect();
-                let all = linear(&tensors, "class_layer_predictor.1", &column, false);
+                let all = linear(&tensors, "decoder.class_layer_predictor.1", &column, false);
                 let off = f64::from(*value) - scale * all[i % 10];
                 assert!(off.abs() < 1e-6, "{classes} classes, {i} {j}: {off}");
                 if j == 2 * M {
