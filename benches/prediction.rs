@@ -13,7 +13,7 @@ use hyperscope::ghn::{Config, Ghn, PredictOptions};
 use rayon::ThreadPoolBuilder;
 
 /// Published configurations, with random weights: the time does not depend on them.
-const GHNS: [&str; 2] = ["ghn2-imagenet", "ghn3-t"];
+const GHNS: [&str; 2] = ["ghn2_imagenet", "ghn3tm8"];
 const NETWORKS: [&str; 2] = ["resnet50", "convnext_base"];
 
 fn predict(c: &mut Criterion) {

@@ -7,6 +7,7 @@
 mod embed;
 mod error;
 pub mod graph;
+pub mod hub;
 mod model;
 mod parameter;
 pub mod reference;
@@ -18,7 +19,7 @@ pub use graph::{Graph, Primitive};
 pub use model::{
     Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, HyperNet, Listed,
     Made, PredictOptions, Prediction, Published, Seconds, ShapeTables, Stamp, States, VectorForm,
-    list,
+    folder, list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

@@ -1,6 +1,7 @@
 //! Where a network's first parameters come from: the framework's random schemes, a GHN, a file; and
 //! what is done to them before training: noise and orthogonal re-initialisation.
 
+mod adapted;
 mod error;
 mod file;
 mod layers;
@@ -9,8 +10,9 @@ pub mod random;
 mod recipe;
 mod start;
 
+pub use adapted::{Adapted, network_for};
 pub use error::InitError;
-pub use file::{Adapted, Classifier, arch_of, network, network_for};
+pub use file::{Classifier, arch_of, network};
 pub use layers::FirstLayer;
 pub use post::{Post, PostReport, Progress, Warning, post_process};
 pub use recipe::{RECIPES, Recipe, recipe};

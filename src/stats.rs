@@ -1,11 +1,13 @@
 //! Numbers about parameters: how diverse the rows of each weight are, what a tensor looks like, how
-//! two sets of parameters differ; and how far an architecture lies from those of DeepNets-1M. Plain results, ready to be shown or written as JSON.
+//! two sets of parameters differ, their norm beside a published one; and how far an architecture
+//! lies from those of DeepNets-1M. Plain results, ready to be shown or written as JSON.
 
 mod compare;
 mod detail;
 mod diversity;
 mod histogram;
 mod moments;
+pub mod norms;
 pub mod nullable;
 pub mod shift;
 mod spectrum;

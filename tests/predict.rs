@@ -46,6 +46,15 @@ fn bytes(home: &TempDir, file: &str) -> Vec<u8> {
     std::fs::read(home.path().join(file)).expect("a file")
 }
 
+/// Puts the tests' small GHN-3 into the folder as `ghn3.safetensors`.
+fn ghn3(home: &TempDir) {
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ghn/weights");
+    for end in ["safetensors", "config.json"] {
+        let from = weights.join(format!("ghn3_tiny.{end}"));
+        std::fs::copy(from, home.path().join(format!("ghn3.{end}"))).expect("copied");
+    }
+}
+
 /// A network with statistics: `net.safetensors`, for 10 classes.
 const BASE: &str = "predict resnet18 --classes 10 --image 32 --seed 5 --calibrate synthetic --images 32 \
                     --batch 16 -o net.safetensors";
@@ -53,22 +62,22 @@ const BASE: &str = "predict resnet18 --classes 10 --image 32 --seed 5 --calibrat
 #[test]
 fn several_networks_get_the_files_that_each_gets_alone() {
     let home = home();
+    ghn3(&home);
     let names = ["resnet18", "deepnets:3", "squeezenet1_1"];
-    let asked = "--classes 10 --image 32 --post noise --seed 2";
-    let answers = json(
-        &home,
-        &format!("predict {} {asked} -o all", names.join(" ")),
-    );
-    for (name, answer) in names.iter().zip(answers.as_array().expect("a list")) {
-        assert_eq!(answer["arch"], *name);
-        json(&home, &format!("predict {name} {asked} -o one.safetensors"));
-        let file = answer["output"].as_str().expect("a path");
-        assert_eq!(Path::new(file).parent(), Some(Path::new("all")));
-        assert_eq!(
-            bytes(&home, file),
-            bytes(&home, "one.safetensors"),
-            "{name}"
+    for ghn in ["default", "ghn3.safetensors"] {
+        let asked = format!("--ghn {ghn} --classes 10 --image 32 --post noise --seed 2");
+        let answers = json(
+            &home,
+            &format!("predict {} {asked} -o all", names.join(" ")),
         );
+        for (name, answer) in names.iter().zip(answers.as_array().expect("a list")) {
+            assert_eq!(answer["arch"], *name);
+            json(&home, &format!("predict {name} {asked} -o one.safetensors"));
+            let file = answer["output"].as_str().expect("a path");
+            assert_eq!(Path::new(file).parent(), Some(Path::new("all")));
+            let (together, alone) = (bytes(&home, file), bytes(&home, "one.safetensors"));
+            assert!(together == alone, "{ghn} {name}");
+        }
     }
     let twice = refused(&home, "predict resnet18 resnet18 -o all");
     assert!(twice.contains("resnet18.safetensors"), "{twice}");
@@ -111,6 +120,8 @@ fn a_prediction_into_a_file_keeps_everything_else_bit_for_bit() {
         }
     }
     assert_eq!(answer["tensors"], predicted);
+    let warnings = answer["warnings"].to_string();
+    assert!(warnings.contains("running statistics"), "{warnings}");
     assert_eq!(answer["random"], Value::Array(Vec::new()));
     let treated = answer["post_processed"].as_array().expect("a list");
     assert_eq!(treated.len(), 5);

@@ -1,4 +1,4 @@
-//! `hyperscope ghn`: Graph HyperNetworks at hand.
+//! `hyperscope ghn`: Graph HyperNetworks at hand, and those that can be fetched.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -9,6 +9,9 @@ use crate::ghn::{self, Config, Ghn};
 use table::{Align, Table};
 
 mod embed;
+mod fetch;
+mod published;
+mod verify;
 
 #[derive(Debug, Args)]
 pub struct GhnArgs {
@@ -19,7 +22,15 @@ pub struct GhnArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// The built-in GHN and those in the cache folder
-    List,
+    List {
+        /// Those that their authors published instead, with sizes, and whether they are here
+        #[arg(long)]
+        published: bool,
+    },
+    /// Bring a published checkpoint into the cache folder, checked; an interrupted one goes on where it stopped
+    Fetch(fetch::FetchArgs),
+    /// Compare the norms of predicted parameters with the published ones: is this the GHN that it should be?
+    Verify(verify::VerifyArgs),
     /// What a GHN is and what it was made for
     Show {
         /// `default`, a checkpoint (.pt, or .safetensors with its config beside it), or a name in the
@@ -33,10 +44,13 @@ enum What {
 /// Runs the command.
 ///
 /// # Errors
-/// If the GHN cannot be opened, or standard output cannot be written.
+/// If the GHN cannot be opened or fetched or differs from the published one, or standard output cannot be written.
 pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
     match &args.what {
-        What::List => list(common),
+        What::List { published: false } => list(common),
+        What::List { published: true } => published::list(common),
+        What::Fetch(args) => fetch::run(common, args),
+        What::Verify(args) => verify::run(common, args),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
         What::Embed(args) => embed::run(common, args),
     }

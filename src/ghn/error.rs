@@ -16,6 +16,11 @@ pub enum GhnError {
         shown(.folder)
     )]
     Unknown { name: String, folder: PathBuf },
+    #[error(
+        "the published GHN {name} is not in {}; `hyperscope ghn fetch {name}` brings it there",
+        shown(.folder)
+    )]
+    NotHere { name: &'static str, folder: PathBuf },
     #[error(transparent)]
     File(#[from] FileError),
     #[error("reading {}: {reason}", shown(.path))]

@@ -23,11 +23,12 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 pub use config::{Config, Decoder, HyperNet, Published};
-pub use files::{Listed, list};
+pub use files::{Listed, folder, list};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
 pub use sizes::{Axis, Fallback, ShapeTables};
 pub use stamp::Stamp;
+pub(super) use stamp::hex;
 
 use super::GhnError;
 use crate::arch::TensorChoice;
@@ -126,7 +127,7 @@ impl Ghn {
         Self::read(&files::find(name)?)
     }
 
-    /// A GHN with torch's default initialisation.
+    /// A GHN with random weights, drawn as its authors draw them.
     ///
     /// # Errors
     /// None in practice: random weights always fit their config.
@@ -136,7 +137,7 @@ impl Ghn {
             stamp: Stamp::of_seed(seed),
             hash: OnceLock::new(),
             trained: false,
-            model: Model::new(config, &Weights::random(seed))?,
+            model: Model::new(config, &Weights::random(config, seed))?,
             config: *config,
         })
     }
@@ -203,7 +204,7 @@ impl Ghn {
         let mut hash = Sha256::new();
         hash.update(format!("{:?}", self.config));
         hash.update(self.stamp.identity()?);
-        Ok(self.hash.get_or_init(|| stamp::hex(&hash.finalize())))
+        Ok(self.hash.get_or_init(|| hex(&hash.finalize())))
     }
 
     /// Number of weights.

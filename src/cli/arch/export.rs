@@ -83,7 +83,13 @@ pub fn run(common: &Common, args: &ExportArgs) -> anyhow::Result<()> {
     let mut export = onnx::export(&arch, args.opset);
     export.describe("parameters", origin(common, args));
     let written = write_onnx(&args.output, &export, &state)?;
-    let warnings = warnings(common, args, &arch, &state);
+    let mut warnings = warnings(common, args, &arch, &state);
+    warnings.extend(written.stale.as_deref().map(|file| {
+        format!(
+            "{} is of an earlier model and no longer needed",
+            Shown::new(&text(file))
+        )
+    }));
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }

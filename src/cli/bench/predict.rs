@@ -12,7 +12,7 @@ use crate::cli::arch::Network;
 use crate::cli::runs::print;
 use crate::cli::runs::table::{Align, Table};
 use crate::engine::protocol::PredictSeconds;
-use crate::ghn::{Config, Ghn, PredictOptions, Prediction};
+use crate::ghn::{Config, Ghn, GhnError, PredictOptions, Prediction};
 use crate::memory;
 
 /// Predictions before those that are timed.
@@ -22,9 +22,9 @@ const WARM_UP: usize = 3;
 pub struct PredictArgs {
     #[command(flatten)]
     network: Network,
-    /// A GHN of `ghn list`, a checkpoint, or a published configuration, with random weights where no file
-    /// is needed: ghn2-cifar10, ghn2-imagenet, ghn3-t, ghn3-s, ghn3-l, ghn3-xl
-    #[arg(long, default_value = "ghn2-imagenet", value_name = "GHN")]
+    /// A GHN of `ghn list`, a checkpoint, or the name of a published one: without its file, its
+    /// configuration with random weights (ghn2_cifar10, ghn2_imagenet, ghn3tm8, ghn3sm8, ghn3lm8, ghn3xlm16)
+    #[arg(long, default_value = "ghn2_imagenet", value_name = "GHN")]
     ghn: String,
     /// Predictions that are timed, after a few that are not
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
@@ -56,11 +56,7 @@ struct Answer<'a> {
 /// If network or GHN cannot be had, or the memory does not suffice.
 pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
     let arch = args.network.build()?;
-    let mut published = Config::PUBLISHED.iter();
-    let ghn = match published.find(|published| published.name == args.ghn) {
-        Some(published) => Ghn::untrained(&published.config, common.seed)?,
-        None => Ghn::open(&args.ghn, common.seed)?,
-    };
+    let ghn = opened(&args.ghn, common.seed)?;
     let timed = || -> anyhow::Result<(f64, Prediction)> {
         let start = Instant::now();
         let prediction = ghn.predict(&arch, &PredictOptions::default())?;
@@ -104,6 +100,18 @@ pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
         return print::json(&answer);
     }
     show(&answer)
+}
+
+/// The GHN called `name`, or one like it where its file is not here.
+fn opened(name: &str, seed: u64) -> Result<Ghn, GhnError> {
+    let opened = Ghn::open(name, seed);
+    if let Err(GhnError::NotHere { name, .. }) = &opened {
+        let mut published = Config::PUBLISHED.iter();
+        if let Some(like) = published.find(|published| published.name == *name) {
+            return Ghn::untrained(&like.config, seed);
+        }
+    }
+    opened
 }
 
 /// Seconds in which the calling threads write so many values once: the least that a prediction can take.

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::super::Common;
+use super::super::eval::saw_no_image;
 use super::PredictArgs;
 use super::answer::Answer;
 use super::asked::Asked;
 use super::calibration::Calibrated;
-use crate::arch::Arch;
+use crate::arch::{Arch, TensorRole, TensorSpec};
 use crate::data::DataSet;
 use crate::engine::protocol::{PredictSeconds, Predicted};
 use crate::ghn::{Ghn, GhnError, PredictOptions, Prediction};
@@ -40,6 +41,7 @@ impl Work<'_> {
         let (random, kept) = asked.left(&prediction.unpredicted);
         let refusal = asked.refusal(&prediction.unpredicted);
         let mut warnings: Vec<String> = refusal.into_iter().collect();
+        warnings.extend(self.stale(&asked));
         let mut post = self.post.clone();
         if asked.base.is_some() || asked.only.is_some() {
             // What is not asked for is left as it is.
@@ -70,6 +72,19 @@ impl Work<'_> {
             layers: report.of,
             calibration,
             warnings,
+        })
+    }
+
+    /// A sentence about a file's running statistics, if they stay although weights before them change.
+    fn stale(&self, asked: &Asked) -> Option<String> {
+        let Asked { arch, base, .. } = asked;
+        let base = base.as_ref().filter(|_| self.data.is_none())?;
+        let keeps = |spec: &TensorSpec| spec.role == TensorRole::RunningMean;
+        let measured = arch.tensors().iter().any(keeps) && !saw_no_image(arch, &base.state);
+        measured.then(|| {
+            "the running statistics of the batch norms are the file's, and were measured with its own weights; \
+             --calibrate DATA measures them anew"
+                .to_owned()
         })
     }
 

@@ -48,7 +48,7 @@ pub struct Config {
     pub layernorm: bool,
 }
 
-/// A GHN that was published, by what people call it.
+/// The numbers of a GHN that was published, by the name of its checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     pub name: &'static str,
@@ -62,12 +62,12 @@ impl Config {
             Published { name, config }
         }
         [
-            of("ghn2-cifar10", Self::ghn2_cifar10()),
-            of("ghn2-imagenet", Self::ghn2_imagenet()),
-            of("ghn3-t", Self::ghn3_imagenet(64, 3, 8)),
-            of("ghn3-s", Self::ghn3_imagenet(128, 5, 16)),
-            of("ghn3-l", Self::ghn3_imagenet(256, 12, 16)),
-            of("ghn3-xl", Self::ghn3_imagenet(384, 24, 16)),
+            of("ghn2_cifar10", Self::ghn2_cifar10()),
+            of("ghn2_imagenet", Self::ghn2_imagenet()),
+            of("ghn3tm8", Self::ghn3_imagenet(64, 3, 8)),
+            of("ghn3sm8", Self::ghn3_imagenet(128, 5, 16)),
+            of("ghn3lm8", Self::ghn3_imagenet(256, 12, 16)),
+            of("ghn3xlm16", Self::ghn3_imagenet(384, 24, 16)),
         ]
     };
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::GhnError;
+use super::super::hub::Release;
 use super::{Config, DEFAULT, Ghn};
 use crate::nn::StateDict;
 use crate::nn::files::read_state;
@@ -83,7 +84,8 @@ fn is_checkpoint(path: &Path) -> bool {
 
 /// Where named GHNs lie: `cache/ghn` below `HYPERSCOPE_HOME` if that is set, else `ghn` in the
 /// user's cache folder.
-pub(super) fn folder() -> PathBuf {
+#[must_use]
+pub fn folder() -> PathBuf {
     if let Some(home) = std::env::var_os("HYPERSCOPE_HOME").filter(|h| !h.is_empty()) {
         return Path::new(&home).join("cache").join("ghn");
     }
@@ -101,13 +103,21 @@ pub(super) fn find(name: &str) -> Result<PathBuf, GhnError> {
     }
     let folder = folder();
     let with = EXTENSIONS.iter().map(|e| format!("{name}.{e}"));
+    let release = Release::find(name);
     std::iter::once(name.to_owned())
         .chain(with)
+        .chain(release.map(Release::file))
         .map(|n| folder.join(n))
         .find(|p| p.is_file())
-        .ok_or(GhnError::Unknown {
-            name: name.to_owned(),
-            folder,
+        .ok_or_else(|| match release {
+            Some(release) => GhnError::NotHere {
+                name: release.name,
+                folder,
+            },
+            None => GhnError::Unknown {
+                name: name.to_owned(),
+                folder,
+            },
         })
 }
 

@@ -106,7 +106,7 @@ fn digest(path: &Path) -> Result<String, GhnError> {
 }
 
 /// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::ghn) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to text cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -70,6 +70,25 @@ fn released_graphormers_have_the_published_number_of_parameters() {
     }
 }
 
+/// Knyazev et al. 2023's initialisation: small tables, weak last layers without a bias.
+#[test]
+fn a_fresh_ghn_3_begins_with_small_predictions() {
+    let config = Config::ghn3_imagenet(16, 1, 8);
+    let weights = Weights::random(&config, 1);
+    let deviation = |values: &[f32]| {
+        let square: f32 = values.iter().map(|v| v * v).sum();
+        (square / values.len() as f32).sqrt()
+    };
+    let table = weights.embedding("embed", 1000, 16).unwrap();
+    assert!((deviation(&table) - 0.25).abs() < 0.01);
+    let inner = weights.dense("decoder.conv.0", 128, 64).unwrap();
+    let last = weights.dense("decoder.conv.2", 256, 64).unwrap();
+    // Uniform within an eighth, and within a fifth of that.
+    assert!((deviation(&inner.weight) - 0.125 / 3.0_f32.sqrt()).abs() < 2e-3);
+    assert!((deviation(&last.weight) - 0.025 / 3.0_f32.sqrt()).abs() < 4e-4);
+    assert!(last.bias.iter().all(|b| *b == 0.0) && inner.bias.iter().any(|b| *b != 0.0));
+}
+
 #[test]
 fn damaged_checkpoints_are_refused_by_tensor() {
     let without = |name: &str| -> StateDict {
@@ -239,7 +258,7 @@ fn smaller_blocks_are_corners_of_larger_ones() {
             decoder,
             ..Config::ghn2_cifar10()
         };
-        let weights = WeightDecoder::new(&config, &Weights::random(1)).unwrap();
+        let weights = WeightDecoder::new(&config, &Weights::random(&config, 1)).unwrap();
         let states: Vec<f32> = (0..16).map(|i| (i as f32 * 0.7).sin()).collect();
         let shape = |outputs, inputs, kernel| BlockShape {
             outputs,
@@ -268,7 +287,7 @@ fn kernels_beyond_the_decoder_are_stretched() {
         max_shape: [4, 4, 3, 3],
         ..Config::ghn2_cifar10()
     };
-    let weights = WeightDecoder::new(&config, &Weights::random(1)).unwrap();
+    let weights = WeightDecoder::new(&config, &Weights::random(&config, 1)).unwrap();
     let shape = config.block_shape(2, 2, [5, 5]);
     let blocks = weights.blocks(&[0.5; 8], shape);
     let decoded = weights.blocks(&[0.5; 8], config.block_shape(2, 2, [3, 3]));

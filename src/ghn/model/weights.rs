@@ -1,4 +1,4 @@
-//! Where a GHN's own weights come from: a checkpoint, or torch's default initialisation.
+//! Where a GHN's own weights come from: a checkpoint, or the initialisation that its authors use.
 
 use std::cell::{Cell, RefCell};
 
@@ -6,6 +6,7 @@ use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::super::GhnError;
+use super::config::{Config, HyperNet};
 use super::dense::{Dense, LayerNorm};
 use crate::nn::{StateDict, Tensor, Values};
 use crate::random;
@@ -25,8 +26,29 @@ enum Source<'a> {
     },
     Random {
         seed: u64,
+        scheme: Scheme,
     },
 }
+
+/// How a freshly built GHN's weights are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// torch's defaults: GHN-1 and GHN-2.
+    Torch,
+    /// As torch's, but for smaller tables, and last layers that are a fifth as strong and have no bias.
+    Ghn3,
+}
+
+/// GHN-3's last layers.
+const LAST_LAYERS: [&str; 3] = [
+    "decoder.class_layer_predictor.1",
+    "decoder.conv.2",
+    "decoder_1d.fc.2",
+];
+/// What divides their weights.
+const LAST_LAYER_DIVISOR: f32 = 5.0;
+/// GHN-3's tables hold no number beyond this.
+const LARGEST_ENTRY: f32 = 2.0;
 
 impl<'a> Weights<'a> {
     /// From the tensors of a checkpoint.
@@ -41,9 +63,13 @@ impl<'a> Weights<'a> {
     }
 
     /// As a freshly built GHN has them.
-    pub const fn random(seed: u64) -> Self {
+    pub const fn random(config: &Config, seed: u64) -> Self {
+        let scheme = match config.hypernet {
+            HyperNet::Graphormer { .. } => Scheme::Ghn3,
+            HyperNet::GatedGnn | HyperNet::Mlp => Scheme::Torch,
+        };
         Self {
-            source: Source::Random { seed },
+            source: Source::Random { seed, scheme },
             given: Cell::new(0),
         }
     }
@@ -55,10 +81,21 @@ impl<'a> Weights<'a> {
 
     /// `nn.Linear` (or a 1x1 convolution): `NAME.weight` is `[outputs, inputs]`.
     pub fn dense(&self, name: &str, outputs: usize, inputs: usize) -> Result<Dense, GhnError> {
-        let bound = 1.0 / (inputs as f32).sqrt();
+        let mut bounds = [1.0 / (inputs as f32).sqrt(); 2];
+        if self.scheme() == Scheme::Ghn3 && LAST_LAYERS.contains(&name) {
+            bounds = [bounds[0] / LAST_LAYER_DIVISOR, 0.0];
+        }
         let weight = format!("{name}.weight");
         let bias = format!("{name}.bias");
-        self.layer(&weight, &bias, [outputs, inputs], bound)
+        self.layer(&weight, &bias, [outputs, inputs], bounds)
+    }
+
+    /// How weights are drawn where they are.
+    const fn scheme(&self) -> Scheme {
+        match self.source {
+            Source::Random { scheme, .. } => scheme,
+            Source::Stored { .. } => Scheme::Torch,
+        }
     }
 
     /// `nn.Linear` without a bias.
@@ -90,7 +127,7 @@ impl<'a> Weights<'a> {
         let bound = 1.0 / (width as f32).sqrt();
         let weight = format!("{name}.weight_{side}");
         let bias = format!("{name}.bias_{side}");
-        self.layer(&weight, &bias, [3 * width, width], bound)
+        self.layer(&weight, &bias, [3 * width, width], [bound; 2])
     }
 
     fn layer(
@@ -98,20 +135,31 @@ impl<'a> Weights<'a> {
         weight: &str,
         bias: &str,
         [outputs, inputs]: [usize; 2],
-        bound: f32,
+        [weight_bound, bias_bound]: [f32; 2],
     ) -> Result<Dense, GhnError> {
         Ok(Dense {
             inputs,
             outputs,
-            weight: self.uniform(weight, &[outputs, inputs], bound)?,
-            bias: self.uniform(bias, &[outputs], bound)?,
+            weight: self.uniform(weight, &[outputs, inputs], weight_bound)?,
+            bias: self.uniform(bias, &[outputs], bias_bound)?,
         })
     }
 
-    /// `nn.Embedding`: `NAME.weight` is `[rows, width]`, standard normal at first.
+    /// `nn.Embedding`: `NAME.weight` is `[rows, width]`, normal at first, with deviation 1 or, in GHN-3,
+    /// one over the root of the width.
     pub fn embedding(&self, name: &str, rows: usize, width: usize) -> Result<Vec<f32>, GhnError> {
         let name = format!("{name}.weight");
-        self.tensor(&name, &[rows, width], |rng| StandardNormal.sample(rng))
+        let scheme = self.scheme();
+        self.tensor(&name, &[rows, width], |rng| match scheme {
+            Scheme::Torch => StandardNormal.sample(rng),
+            Scheme::Ghn3 => loop {
+                let value: f32 = StandardNormal.sample(rng);
+                let value = value / (width as f32).sqrt();
+                if value.abs() <= LARGEST_ENTRY {
+                    break value;
+                }
+            },
+        })
     }
 
     /// `nn.LayerNorm`.
@@ -123,7 +171,14 @@ impl<'a> Weights<'a> {
     }
 
     fn uniform(&self, name: &str, shape: &[usize], bound: f32) -> Result<Vec<f32>, GhnError> {
-        self.tensor(name, shape, |rng| rng.random_range(-bound..bound))
+        let is_zero = bound == 0.0;
+        self.tensor(name, shape, |rng| {
+            if is_zero {
+                0.0
+            } else {
+                rng.random_range(-bound..bound)
+            }
+        })
     }
 
     fn tensor(
@@ -135,7 +190,7 @@ impl<'a> Weights<'a> {
         let len: usize = shape.iter().product();
         self.given.set(self.given.get() + len);
         match &self.source {
-            Source::Random { seed } => {
+            Source::Random { seed, .. } => {
                 let mut rng = random::stream(*seed, &format!("ghn/{name}"));
                 Ok((0..len).map(|_| draw(&mut rng)).collect())
             }

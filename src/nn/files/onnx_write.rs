@@ -35,6 +35,8 @@ pub struct Written {
     pub bytes: u64,
     /// The file with the values of a model that is too large to hold them, and its size.
     pub data: Option<(PathBuf, u64)>,
+    /// A file of that name from an earlier model, which this one does not need.
+    pub stale: Option<PathBuf>,
 }
 
 /// Writes a model with the values of `state`, which are those of its architecture.
@@ -65,16 +67,17 @@ fn write_within(
     };
     let tensors = tensors(export, state).map_err(refused)?;
     let model = Layout::of(&export.model, tensors);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".data");
+    let beside = path.with_file_name(&name);
     if model.bytes <= largest {
         write_aside(path, |out| model.write(out))?;
         return Ok(Written {
             bytes: model.bytes,
             data: None,
+            stale: beside.is_file().then_some(beside),
         });
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".data");
-    let beside = path.with_file_name(&name);
     let (model, bytes) = model.with_values_in(&export.model, &name.to_string_lossy());
     // The model takes its name after the values have theirs, and only if both are complete.
     write_aside(path, |out| {
@@ -88,6 +91,7 @@ fn write_within(
     Ok(Written {
         bytes: model.bytes,
         data: Some((beside, bytes)),
+        stale: None,
     })
 }
 
@@ -367,6 +371,10 @@ mod tests {
         }
         assert!(outside > 10);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        // A model that holds its values itself leaves the other file alone, and says so.
+        let whole = write_onnx(&path, &export, &state).unwrap();
+        assert_eq!((whole.data, whole.stale), (None, Some(beside.clone())));
+        assert!(beside.is_file());
     }
 
     #[test]
