@@ -111,6 +111,12 @@ impl Columns {
 }
 
 impl Columns {
+    /// Weights, then biases.
+    #[cfg(test)]
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut f32> {
+        self.weight.iter_mut().chain(&mut self.bias)
+    }
+
     /// The same layer, all zero.
     pub fn zeros(&self) -> Self {
         Self {

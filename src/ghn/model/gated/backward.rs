@@ -178,3 +178,91 @@ fn through_relu(adjoint: &mut [f32], result: &[f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::super::super::config::Config;
+    use super::super::super::weights::Weights;
+    use super::*;
+    use crate::random;
+
+    /// Ten nodes with a branch, a skip and a node that nothing leads to or from.
+    fn distances() -> Distances {
+        let successors: [&[usize]; 10] = [&[1, 2], &[3], &[3], &[4, 6], &[5], &[6], &[7], &[8], &[], &[]];
+        Distances::from_edges(&successors.map(<[usize]>::to_vec))
+    }
+
+    fn gnn(ve: bool) -> GatedGnn {
+        let config = Config {
+            hid: 8,
+            ve,
+            ..Config::ghn2_cifar10()
+        };
+        GatedGnn::new(&config, &Weights::random(&config, 3)).unwrap()
+    }
+
+    fn numbers(name: &str, len: usize) -> Vec<f32> {
+        let mut rng = random::stream(5, name);
+        (0..len).map(|_| rng.random_range(-1.0..1.0)).collect()
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f64 {
+        let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+        products.sum()
+    }
+
+    /// All weights one after another.
+    fn flat(gnn: &mut GatedGnn) -> Vec<&mut f32> {
+        let Message(direct) = &mut gnn.direct;
+        let virtual_edges = gnn.virtual_edges.iter_mut().flat_map(|m| &mut m.0);
+        let gru = [&mut gnn.gru.input, &mut gnn.gru.state];
+        let layers = direct.iter_mut().chain(virtual_edges).chain(gru);
+        layers.flat_map(Columns::values_mut).collect()
+    }
+
+    #[test]
+    fn gradients_are_what_differences_say() {
+        const STEP: f32 = 1e-2;
+        let distances = distances();
+        for ve in [true, false] {
+            let mut gnn = gnn(ve);
+            let len = distances.nodes() * gnn.width;
+            let (features, wanted) = (numbers("features", len), numbers("wanted", len));
+            let (states, tape) = gnn.run_noting(features.clone(), &distances);
+            assert_eq!(states, gnn.run(features.clone(), &distances));
+            let mut gradients = gnn.zeros();
+            let by_features = gnn.backward(&tape, &distances, wanted.clone(), &mut gradients);
+
+            // Along a direction in the features, and one in the weights.
+            let moved = |gnn: &GatedGnn, features: &[f32]| {
+                dot(&gnn.run(features.to_vec(), &distances), &wanted)
+            };
+            let direction = numbers("direction", len);
+            let along = |step: f32| -> Vec<f32> {
+                let pairs = features.iter().zip(&direction);
+                pairs.map(|(f, d)| f + step * d).collect()
+            };
+            let difference = moved(&gnn, &along(STEP)) - moved(&gnn, &along(-STEP));
+            let slope = difference / f64::from(2.0 * STEP);
+            let said = dot(&by_features, &direction);
+            assert!((slope - said).abs() < 5e-3 * said.abs().max(1.0), "features: {slope} {said}");
+
+            let gradients: Vec<f32> = flat(&mut gradients).into_iter().map(|g| *g).collect();
+            let direction = numbers("weights", gradients.len());
+            let step = |gnn: &mut GatedGnn, step: f32| {
+                for (weight, d) in flat(gnn).into_iter().zip(&direction) {
+                    *weight += step * d;
+                }
+            };
+            let small = STEP / 10.0;
+            step(&mut gnn, small);
+            let above = moved(&gnn, &features);
+            step(&mut gnn, -2.0 * small);
+            let slope = (above - moved(&gnn, &features)) / f64::from(2.0 * small);
+            let said = dot(&gradients, &direction);
+            assert!((slope - said).abs() < 5e-3 * said.abs().max(1.0), "weights: {slope} {said}");
+        }
+    }
+}
