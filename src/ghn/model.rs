@@ -5,6 +5,7 @@ mod decode;
 mod dense;
 mod features;
 mod files;
+mod gated;
 mod graphormer;
 mod lookalike;
 mod plan;

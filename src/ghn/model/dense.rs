@@ -127,6 +127,40 @@ impl Columns {
     }
 }
 
+impl Columns {
+    /// Weights, then biases.
+    #[cfg(test)]
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut f32> {
+        self.weight.iter_mut().chain(&mut self.bias)
+    }
+
+    /// The same layer, all zero.
+    pub fn zeros(&self) -> Self {
+        Self {
+            outputs: self.outputs,
+            weight: vec![0.0; self.weight.len()],
+            bias: vec![0.0; self.bias.len()],
+        }
+    }
+
+    /// Adds to the derivatives by `x`, `[I]`, and by the layer, from those by the result, `[O]`.
+    pub fn back(&self, x: &[f32], by_y: &[f32], by_x: &mut [f32], gradient: &mut Self) {
+        let columns = self.weight.chunks_exact(self.outputs);
+        let sums = gradient.weight.chunks_exact_mut(self.outputs);
+        for (((x, by_x), column), sums) in x.iter().zip(by_x).zip(columns).zip(sums) {
+            let mut by = 0.0;
+            for ((w, sum), y) in column.iter().zip(sums).zip(by_y) {
+                by += w * y;
+                *sum += x * y;
+            }
+            *by_x += by;
+        }
+        for (sum, y) in gradient.bias.iter_mut().zip(by_y) {
+            *sum += y;
+        }
+    }
+}
+
 /// Layer norm over the last dimension: `x` is `[n, C]`.
 #[derive(Clone, Debug)]
 pub(super) struct LayerNorm {
