@@ -115,15 +115,23 @@ fn ghn(args: &FinetuneArgs, start: &Start, seed: u64) -> anyhow::Result<Option<G
         return Ok(None);
     }
     let ghn = Ghn::open(&args.ghn, seed).context("opening the GHN")?;
+    Ok(Some(ghn_request(&ghn)?))
+}
+
+/// A GHN as it is written down.
+///
+/// # Errors
+/// If its file cannot be read any more.
+pub fn ghn_request(ghn: &Ghn) -> anyhow::Result<GhnRequest> {
     let name = match ghn.path() {
         Some(path) => absolute(path)?.display().to_string(),
         None => ghn.name().to_owned(),
     };
-    Ok(Some(GhnRequest {
+    Ok(GhnRequest {
         name,
         sha256: ghn.hash()?.to_owned(),
         trained: ghn.trained(),
-    }))
+    })
 }
 
 /// Post-processing, if the start asks for it: as given, as the recipe has it, or of all layers with
@@ -142,18 +150,24 @@ fn post(args: &FinetuneArgs, start: &Start) -> Option<PostRequest> {
     })
 }
 
+/// The data set as it is written down: with its whole path, so that a worker finds it.
+///
+/// # Errors
+/// If there is no current folder.
+pub fn data_spec(data: &DataSet) -> anyhow::Result<String> {
+    if data.path == Path::new("synthetic") {
+        return Ok("synthetic".to_owned());
+    }
+    Ok(absolute(&data.path)?.display().to_string())
+}
+
 fn data_request(
     args: &FinetuneArgs,
     recipe: &Recipe,
     data: &DataSet,
 ) -> anyhow::Result<DataRequest> {
-    let spec = if data.path == Path::new("synthetic") {
-        "synthetic".to_owned()
-    } else {
-        absolute(&data.path)?.display().to_string()
-    };
     Ok(DataRequest {
-        spec,
+        spec: data_spec(data)?,
         name: data.name.clone(),
         shots: args.shots.map(|k| k as usize).or(recipe.shots),
         val: args.val || recipe.val,

@@ -57,6 +57,16 @@ impl Ghn {
         weights.map(|w| (w.name().to_owned(), w.tensor())).collect()
     }
 
+    /// Takes over what [`Ghn::state`] gave; false, with weights of both, if it is of another GHN.
+    #[must_use]
+    pub fn load(&mut self, state: StateDict) -> bool {
+        let mut weights = self.model.list();
+        let fits = state.len() == weights.len();
+        // Both are in the same order.
+        let mut pairs = weights.iter_mut().zip(state);
+        fits && pairs.all(|(weight, (name, tensor))| weight.name() == name && weight.take(tensor))
+    }
+
     /// Predicts all parameters of the network that has this graph and these parameters, its classification
     /// layer included, with notes for the way back.
     ///
