@@ -17,7 +17,7 @@ pub use embed::{Embedding, Neighbour, norm};
 pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{
-    Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, Gradient,
+    Axis, BlockShape, CARD, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, Gradient,
     HyperNet, Listed, Made, Notes, PredictOptions, Prediction, Published, Seconds, ShapeTables,
     Stamp, States, UNTRAINED, VectorForm, Weight, folder, list,
 };

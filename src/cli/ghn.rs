@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Common;
 use super::runs::{print, table};
 use crate::ghn::{self, Config, Ghn};
+use crate::text::Shown;
 use table::{Align, Table};
 
 mod embed;
@@ -107,6 +108,8 @@ struct View<'a> {
     params: usize,
     hash: String,
     path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<&'a str>,
     config: &'a Config,
 }
 
@@ -120,6 +123,7 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
             params: ghn.parameter_count(),
             hash: ghn.hash()?.to_owned(),
             path,
+            card: ghn.card(),
             config: ghn.config(),
         });
     }
@@ -141,5 +145,12 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
     ] {
         table.row(&[what, value.as_str()]);
     }
-    print::lines(&table.lines())
+    print::lines(&table.lines())?;
+    let card = ghn.card().into_iter().flat_map(str::lines);
+    let card: Vec<String> = card.map(|line| Shown::new(line).to_string()).collect();
+    if card.is_empty() {
+        return Ok(());
+    }
+    print::lines(&[""])?;
+    print::lines(&card)
 }

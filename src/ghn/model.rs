@@ -26,7 +26,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 pub use config::{Config, Decoder, HyperNet, Published};
-pub use files::{Listed, folder, list};
+pub use files::{CARD, Listed, folder, list};
 pub use learn::{Gradient, Notes};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
@@ -59,6 +59,7 @@ pub struct Ghn {
     /// Once it was asked for.
     hash: OnceLock<String>,
     trained: bool,
+    card: Option<String>,
     config: Config,
     model: Model,
 }
@@ -154,6 +155,7 @@ impl Ghn {
             stamp: Stamp::of_seed(seed),
             hash: OnceLock::new(),
             trained: false,
+            card: None,
             model: Model::new(config, &Weights::random(config, seed))?,
             config: *config,
         })
@@ -182,6 +184,7 @@ impl Ghn {
             name,
             hash: OnceLock::new(),
             trained: true,
+            card: loaded.card,
             stamp,
             model: Model::new(&config, &weights)?,
             config,
@@ -205,6 +208,12 @@ impl Ghn {
     #[must_use]
     pub const fn trained(&self) -> bool {
         self.trained
+    }
+
+    /// What its maker says of it: data, training, accuracy, limits.
+    #[must_use]
+    pub fn card(&self) -> Option<&str> {
+        self.card.as_deref()
     }
 
     #[must_use]

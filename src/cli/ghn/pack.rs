@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::Common;
 use crate::cli::runs::print;
-use crate::ghn::Ghn;
+use crate::ghn::{CARD, Ghn};
 use crate::nn::files::{write_half_safetensors, write_safetensors};
 use crate::text::Shown;
 
@@ -20,6 +20,9 @@ pub struct PackArgs {
     /// The file to write
     #[arg(short, long, value_name = "FILE.safetensors")]
     output: PathBuf,
+    /// What is to be said of it, a text file: data, training, accuracy, limits; `ghn show` prints it
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
     /// Keep single precision: twice as large, and the same to the last bit
     #[arg(long)]
     single: bool,
@@ -32,7 +35,14 @@ pub struct PackArgs {
 pub fn run(common: &Common, args: &PackArgs) -> anyhow::Result<()> {
     let mut ghn = Ghn::open(&args.ghn, common.seed)?;
     let config = serde_json::to_string(ghn.config()).context("writing down the GHN's config")?;
-    let metadata = BTreeMap::from([("config".to_owned(), config)]);
+    let mut metadata = BTreeMap::from([("config".to_owned(), config)]);
+    if let Some(path) = &args.card {
+        let card =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        metadata.insert(CARD.to_owned(), card);
+    } else if let Some(card) = ghn.card() {
+        metadata.insert(CARD.to_owned(), card.to_owned());
+    }
     let state = ghn.state();
     if args.single {
         write_safetensors(&args.output, &state, &metadata)?;

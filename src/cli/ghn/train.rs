@@ -126,7 +126,10 @@ pub fn recipe(name: &str) -> anyhow::Result<GhnRecipe> {
             "reading the recipe {name}: it is neither ghn2 nor ghn3, nor a file that can be read"
         )
     })?;
-    toml::from_str(&text).with_context(|| format!("reading the recipe {name}"))
+    let recipe: GhnRecipe =
+        toml::from_str(&text).with_context(|| format!("reading the recipe {name}"))?;
+    recipe.ghn.check(name)?;
+    Ok(recipe)
 }
 
 fn begin_from(name: &str, data: &DataSet, seed: u64) -> anyhow::Result<Ghn> {

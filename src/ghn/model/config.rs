@@ -186,7 +186,11 @@ impl Config {
         })
     }
 
-    fn check(&self, origin: &str) -> Result<(), GhnError> {
+    /// Whether such a GHN can be; `origin` names the config in the message.
+    ///
+    /// # Errors
+    /// [`GhnError::Config`] with the first number that none can have.
+    pub fn check(&self, origin: &str) -> Result<(), GhnError> {
         let refuse = |field, reason: String| {
             Err(GhnError::Config {
                 origin: origin.to_owned(),

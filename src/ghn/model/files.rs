@@ -28,6 +28,9 @@ pub struct Listed {
 /// Extensions of checkpoints, in order of preference.
 const EXTENSIONS: [&str; 3] = ["safetensors", "pt", "pth"];
 
+/// Key of the card among a file's free text.
+pub const CARD: &str = "card";
+
 /// Larger checkpoints are listed without being opened.
 const LARGEST_OPENED_BYTES: u64 = 64 << 20;
 
@@ -137,12 +140,15 @@ pub(super) fn stem(path: &Path) -> String {
 pub(super) struct Checkpoint {
     pub tensors: StateDict,
     pub config: Option<Value>,
+    /// What its maker says of it.
+    pub card: Option<String>,
 }
 
 /// A checkpoint from its file's content, with its config inside; `origin` names it in messages.
 pub(super) fn loaded(origin: &str, content: &[u8]) -> Result<Checkpoint, GhnError> {
-    let loaded = read_content(content).map_err(|e| read_error(Path::new(origin), &e))?;
+    let mut loaded = read_content(content).map_err(|e| read_error(Path::new(origin), &e))?;
     Ok(Checkpoint {
+        card: loaded.metadata.remove(CARD),
         tensors: loaded.tensors,
         config: loaded.config,
     })
@@ -150,7 +156,8 @@ pub(super) fn loaded(origin: &str, content: &[u8]) -> Result<Checkpoint, GhnErro
 
 /// Reads a checkpoint. A config inside the file counts more than one beside it.
 pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
-    let loaded = read_state(path)?;
+    let mut loaded = read_state(path)?;
+    let card = loaded.metadata.remove(CARD);
     let inside = loaded.config.filter(|c| c.get("hid").is_some());
     let config = match inside {
         Some(config) => Some(config),
@@ -159,6 +166,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
     Ok(Checkpoint {
         tensors: loaded.tensors,
         config,
+        card,
     })
 }
 
