@@ -58,4 +58,4 @@ pub use standing::{EvalPoint, Standing, TrainPoint};
 pub use tail::{News, Tail};
 pub use worker::{Terminal, Worker};
 
-pub use crate::train::{Command, Event, RunState, Split};
+pub use crate::train::{Command, Event, RunState, Split, StepPhases};

@@ -96,7 +96,7 @@ fn a_trained_ghn_predicts_and_is_evaluated_and_packed() {
     let sizes = ["mine.safetensors", &file.to_string()]
         .map(|f| fs::metadata(home.path().join(f)).expect("a file").len());
     assert!(sizes[0] < sizes[1] * 6 / 10, "{sizes:?}");
-    let asked = "--data synthetic --split test --networks 2 --images 20 --image 16";
+    let asked = "--data synthetic --split test --nets 2 --images 20 --image 16";
     let answer = |ghn: &str| -> Value {
         let text = said(&home, &format!("ghn eval {ghn} {asked} --json"));
         serde_json::from_str(&text).expect("JSON")
@@ -105,20 +105,20 @@ fn a_trained_ghn_predicts_and_is_evaluated_and_packed() {
     assert_eq!(packed["trained"], true);
     let split = &packed["splits"][0];
     assert_eq!(
-        (&split["split"], &split["networks"]),
+        (&split["split"], &split["nets"]),
         (&"test".into(), &2.into())
     );
-    let each: Vec<f64> = split["each"]
+    let each: Vec<f64> = split["cases"]
         .as_array()
         .expect("networks")
         .iter()
         .map(|net| net["top1"].as_f64().expect("a number"))
         .collect();
-    let mean = split["predicted"]["mean"].as_f64().expect("a number");
+    let mean = split["mean"].as_f64().expect("a number");
     assert!((mean - (each[0] + each[1]) / 2.0).abs() < 1e-9);
     assert!(split["random"]["mean"].is_number());
     let loss = |answer: &Value| {
-        answer["splits"][0]["each"][0]["loss"]
+        answer["splits"][0]["cases"][0]["loss"]
             .as_f64()
             .expect("a loss")
     };

@@ -33,6 +33,9 @@ pub struct Standing {
     /// Of a GHN's training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phases: Option<StepPhases>,
+    /// Memory of the worker, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
     pub val: Option<EvalPoint>,
     pub test: Option<EvalPoint>,
     /// The evaluation with the largest top-1 accuracy.
@@ -135,7 +138,8 @@ impl Standing {
                 self.reason.clone_from(reason);
             }
             Event::Phases(phases) => self.phases = Some(*phases),
-            Event::System { .. } | Event::Note { .. } => {}
+            Event::System { rss_bytes, .. } => self.rss_bytes = Some(*rss_bytes),
+            Event::Note { .. } => {}
         }
     }
 

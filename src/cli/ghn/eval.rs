@@ -51,7 +51,7 @@ pub struct EvalArgs {
     splits: Vec<Part>,
     /// Networks of each part of DeepNets-1M
     #[arg(long, value_name = "N", default_value_t = NETWORKS, value_parser = clap::value_parser!(u32).range(1..))]
-    networks: u32,
+    nets: u32,
     /// Only so many test images, spread evenly over all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
@@ -120,18 +120,20 @@ impl Part {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 struct Accuracy {
     mean: f64,
-    /// Of the mean; none for one network.
-    standard_error: Option<f64>,
-    best: f64,
+    /// Standard error of the mean; none for one network.
+    sem: Option<f64>,
+    max: f64,
 }
 
 #[derive(Debug, Serialize)]
 struct Evaluated {
     split: Part,
-    networks: usize,
+    nets: usize,
+    #[serde(flatten)]
     predicted: Accuracy,
+    /// Of the same networks with random parameters.
     random: Option<Accuracy>,
-    each: Vec<PredictedNetwork>,
+    cases: Vec<PredictedNetwork>,
 }
 
 /// What `--json` prints.
@@ -210,9 +212,9 @@ fn evaluated(
     loader: &mut EvalLoader,
     placement: Placement,
 ) -> anyhow::Result<Evaluated> {
-    let names = part.networks(args.networks);
+    let names = part.networks(args.nets);
     let bar = progress::counted(names.len(), part.word());
-    let (mut each, mut random) = (Vec::new(), Vec::new());
+    let (mut cases, mut random) = (Vec::new(), Vec::new());
     for name in &names {
         let options = Options::for_images(ghn.config().num_classes, args.image as usize);
         let arch = arch::build(name, &options)?;
@@ -220,17 +222,17 @@ fn evaluated(
             let state = random::state(&arch, 0);
             random.push(evaluate_untrained(&arch, &state, loader, placement)?.top1);
         }
-        each.push(evaluate_ghn(ghn, arch, loader, placement)?);
+        cases.push(evaluate_ghn(ghn, arch, loader, placement)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let predicted: Vec<f64> = each.iter().map(|net| net.metrics.top1).collect();
+    let predicted: Vec<f64> = cases.iter().map(|net| net.metrics.top1).collect();
     Ok(Evaluated {
         split: part,
-        networks: each.len(),
+        nets: cases.len(),
         predicted: Accuracy::of(&predicted),
         random: (!random.is_empty()).then(|| Accuracy::of(&random)),
-        each,
+        cases,
     })
 }
 
@@ -240,16 +242,16 @@ impl Accuracy {
         let count = values.len() as f64;
         Self {
             mean: moments.mean,
-            standard_error: (count > 1.0).then(|| {
+            sem: (count > 1.0).then(|| {
                 // From the deviation of the whole to that of a sample, to that of its mean.
                 moments.deviation * (count / (count - 1.0)).sqrt() / count.sqrt()
             }),
-            best: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         }
     }
 
     fn text(&self) -> String {
-        match self.standard_error {
+        match self.sem {
             Some(error) => format!("{:.1} ± {error:.1}", self.mean),
             None => format!("{:.1}", self.mean),
         }
@@ -273,14 +275,14 @@ fn lines(
     ]);
     for part in parts {
         let best = part
-            .each
+            .cases
             .iter()
             .max_by(|a, b| a.metrics.top1.total_cmp(&b.metrics.top1));
         table.row(&[
             part.split.word().to_owned(),
-            part.networks.to_string(),
+            part.nets.to_string(),
             part.predicted.text(),
-            format!("{:.1}", part.predicted.best),
+            format!("{:.1}", part.predicted.max),
             best.map(|net| net.name.clone()).unwrap_or_default(),
             part.random.map(|r| r.text()).unwrap_or_default(),
         ]);

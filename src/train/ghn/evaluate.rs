@@ -15,7 +15,7 @@ use crate::train::{Metrics, TrainError, evaluate};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PredictedNetwork {
     pub name: String,
-    pub parameters: usize,
+    pub params: usize,
     #[serde(flatten)]
     pub metrics: Metrics,
 }
@@ -52,7 +52,7 @@ pub fn evaluate_ghn(
     let state = complete(&arch, predicted.tensors, options.seed);
     Ok(PredictedNetwork {
         name: arch.name().to_owned(),
-        parameters: arch.parameter_count(),
+        params: arch.parameter_count(),
         metrics: evaluate_untrained(&arch, &state, loader, placement)?,
     })
 }

@@ -8,7 +8,7 @@ use super::layout::{LINES_PER_RUN, Layout};
 use super::list::RunList;
 use super::log::damaged_lines;
 use super::rows::{Known, Row};
-use crate::run::Status;
+use crate::run::{Status, StepPhases};
 use crate::text::Shown;
 use crate::tui::charts::{Colours, Glyphs, clock, significant};
 use crate::tui::shared::Look;
@@ -252,6 +252,9 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
         let speed = significant(train.images_per_s, 3);
         facts.push(("train", format!("loss {loss}, {speed} images/s")));
     }
+    if let (Some(phases), Some(recipe)) = (&standing.phases, &request.ghn_recipe) {
+        facts.extend(step_of_ghn(phases, recipe.meta_batch));
+    }
     let training = &request.training;
     let recipe = format!(
         "{} lr {} wd {}",
@@ -268,12 +271,36 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
         1 => ", 1 thread".to_owned(),
         n => format!(", {n} threads"),
     };
-    facts.push(("device", request.device.clone() + &threads));
+    let memory = standing.rss_bytes.filter(|bytes| *bytes > 0);
+    let memory = memory.map(|bytes| format!(", {:.1} GiB", bytes as f64 / f64::from(1 << 30)));
+    let memory = memory.unwrap_or_default();
+    facts.push(("device", request.device.clone() + &threads + &memory));
     facts.push((
         "made",
         request.created.replace('T', " ").replace('Z', " UTC"),
     ));
     facts
+}
+
+/// What a step of a GHN's training takes, and what its time goes to.
+fn step_of_ghn(phases: &StepPhases, networks: usize) -> [(&'static str, String); 2] {
+    let seconds = phases.seconds();
+    let plural = if networks == 1 { "" } else { "s" };
+    let step = format!(
+        "{} s, {networks} network{plural}, {} left out",
+        significant(seconds, 3),
+        phases.skipped
+    );
+    let share = |part: f64| format!("{:.0}", 100.0 * part / seconds.max(f64::MIN_POSITIVE));
+    let split = format!(
+        "forward {} backward {} update {} predict {} graph {} %",
+        share(phases.forward),
+        share(phases.backward),
+        share(phases.update),
+        share(phases.predict),
+        share(phases.graph)
+    );
+    [("step", step), ("split", split)]
 }
 
 fn data(run: &Known) -> String {
