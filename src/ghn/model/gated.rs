@@ -9,8 +9,8 @@ use super::super::graph::Distances;
 use super::config::Config;
 use super::dense::{Columns, relu};
 use super::weights::Weights;
-use tape::{Nothing, Recorder};
 pub(super) use tape::Tape;
+use tape::{Nothing, Recorder};
 
 mod backward;
 mod tape;

@@ -190,7 +190,18 @@ mod tests {
 
     /// Ten nodes with a branch, a skip and a node that nothing leads to or from.
     fn distances() -> Distances {
-        let successors: [&[usize]; 10] = [&[1, 2], &[3], &[3], &[4, 6], &[5], &[6], &[7], &[8], &[], &[]];
+        let successors: [&[usize]; 10] = [
+            &[1, 2],
+            &[3],
+            &[3],
+            &[4, 6],
+            &[5],
+            &[6],
+            &[7],
+            &[8],
+            &[],
+            &[],
+        ];
         Distances::from_edges(&successors.map(<[usize]>::to_vec))
     }
 
@@ -247,7 +258,10 @@ mod tests {
             let difference = moved(&gnn, &along(STEP)) - moved(&gnn, &along(-STEP));
             let slope = difference / f64::from(2.0 * STEP);
             let said = dot(&by_features, &direction);
-            assert!((slope - said).abs() < 5e-3 * said.abs().max(1.0), "features: {slope} {said}");
+            assert!(
+                (slope - said).abs() < 5e-3 * said.abs().max(1.0),
+                "features: {slope} {said}"
+            );
 
             let gradients: Vec<f32> = flat(&mut gradients).into_iter().map(|g| *g).collect();
             let direction = numbers("weights", gradients.len());
@@ -262,7 +276,10 @@ mod tests {
             step(&mut gnn, -2.0 * small);
             let slope = (above - moved(&gnn, &features)) / f64::from(2.0 * small);
             let said = dot(&gradients, &direction);
-            assert!((slope - said).abs() < 5e-3 * said.abs().max(1.0), "weights: {slope} {said}");
+            assert!(
+                (slope - said).abs() < 5e-3 * said.abs().max(1.0),
+                "weights: {slope} {said}"
+            );
         }
     }
 }
