@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn another_protocol_is_named_by_its_first_difference() {
-        let asked = [request("resnet50", "ghn", 1), request("resnet50", "rand", 1)];
+        let asked = [
+            request("resnet50", "ghn", 1),
+            request("resnet50", "rand", 1),
+        ];
         let mut stored = request("resnet50", "rand", 7);
         stored.training.epochs = 50;
         stored.device = "cuda:0".into();

@@ -118,7 +118,11 @@ fn measured(values: Vec<(u64, f64)>) -> Option<Measured> {
 }
 
 fn difference(ours: &[(u64, f64)], base: &[(u64, f64)]) -> Option<Difference> {
-    let other = |seed| base.iter().find(|(s, _)| *s == seed).map(|(_, value)| value);
+    let other = |seed| {
+        base.iter()
+            .find(|(s, _)| *s == seed)
+            .map(|(_, value)| value)
+    };
     let pairs: Vec<(u64, f64)> = ours
         .iter()
         .filter_map(|&(seed, value)| Some((seed, value - other(seed)?)))
