@@ -279,7 +279,7 @@ fn ghns(used: &[GhnUsed]) -> Vec<String> {
         && used.iter().all(|ghn| !ghn.trained)
     {
         return vec![format!(
-            "{}, untrained: each seed draws its weights (sha256 {} and {} others)",
+            "{}, untrained: each seed draws its weights (sha256 {} and {} more)",
             first.name,
             hash(first),
             others.len()
