@@ -84,8 +84,8 @@ impl ListView<'_> {
                 theme.accent,
             );
         }
-        if self.list.is_marked(&row.id) || (selected && row.known.is_some()) {
-            let slot = self.colours.slot(row.id.as_str());
+        if let Some(key) = self.list.colour_key(row) {
+            let slot = self.colours.slot(key);
             let marker = self.glyphs.marker(slot.marker).to_string();
             put(
                 buf,
@@ -99,10 +99,18 @@ impl ListView<'_> {
         let arch = cut(row.arch.as_str(), room, ellipsis);
         let init_room = room.saturating_sub(width(&arch) + 2);
         let init = cut(row.init.as_str(), init_room, ellipsis);
+        // Within an experiment many runs have the same network and start.
+        let seed = row.known.as_ref().filter(|_| row.group.is_some());
+        let seed = seed.map_or_else(String::new, |known| format!("  {}", known.request.seed));
         put_all(
             buf,
             slot,
-            &[(&arch, theme.text), ("  ", theme.dim), (&init, theme.dim)],
+            &[
+                (&arch, theme.text),
+                ("  ", theme.dim),
+                (&init, theme.dim),
+                (&seed, theme.faint),
+            ],
         );
         self.state(row, Slot::new(slot.x, slot.y + 1, room), buf);
     }
