@@ -99,9 +99,11 @@ impl ListView<'_> {
         let arch = cut(row.arch.as_str(), room, ellipsis);
         let init_room = room.saturating_sub(width(&arch) + 2);
         let init = cut(row.init.as_str(), init_room, ellipsis);
-        // Within an experiment many runs have the same network and start.
+        // Within an experiment many runs have the same network and start. A cut number would be another.
         let seed = row.known.as_ref().filter(|_| row.group.is_some());
-        let seed = seed.map_or_else(String::new, |known| format!("  {}", known.request.seed));
+        let seed = seed.map(|known| format!("  {}", known.request.seed));
+        let left = init_room.saturating_sub(width(&init));
+        let seed = seed.filter(|seed| width(seed) <= left).unwrap_or_default();
         put_all(
             buf,
             slot,
