@@ -8,10 +8,12 @@
 mod args;
 mod carry;
 mod plan;
+mod preview;
 mod protocol;
 mod report;
 mod screen;
 mod table;
+mod words;
 
 use anyhow::Context as _;
 
@@ -41,7 +43,7 @@ pub fn run(common: &Common, args: &ReproduceArgs) -> anyhow::Result<()> {
     if args.dry_run {
         let stored = Experiment::read(&home, &plan.name)?;
         refuse_other_protocol(&stored, &plan)?;
-        return table::dry_run(common, &plan, &carry::fates(&plan, &stored, args.retry));
+        return preview::print(common, &plan, &carry::fates(&plan, &stored, args.retry));
     }
     let lease = Lease::of_experiment(&home, &plan.name);
     let _one_at_a_time = lease.with_context(|| {
