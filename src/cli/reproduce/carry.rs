@@ -135,7 +135,5 @@ fn wait(crew: &mut Crew, signals: &Signals, screen: &Screen) -> anyhow::Result<E
             sleep(LOOK);
         }
     }
-    Ok(End {
-        interrupted: interrupted || signals.told_to_stop(),
-    })
+    Ok(End { interrupted })
 }

@@ -71,7 +71,7 @@ impl Screen {
                 }
             }
             News::Ended(run) => self.ended(run),
-            News::NotBegun(dir, error) => {
+            News::Lost(dir, error) => {
                 self.one_more();
                 self.say(&format!("{}: {error}", dir.id()));
             }

@@ -22,8 +22,8 @@ pub enum News {
     Began(RunDir),
     /// Its worker is gone; how it ended stands in its log.
     Ended(Box<Summary>),
-    /// No worker could be started for it.
-    NotBegun(RunDir, RunError),
+    /// No worker could be started for it, or its files can no longer be read. The others go on.
+    Lost(RunDir, RunError),
     /// The device is in another's hands; asked for again at the next look.
     Waits {
         device: String,
@@ -73,17 +73,26 @@ impl Crew {
     /// Looks who has ended, and starts workers for those that wait. To be called a few times a second.
     ///
     /// # Errors
-    /// If a run's files cannot be read or written; workers go on.
+    /// If a run cannot be written down, which the next one could not either; workers go on.
     pub fn look(&mut self) -> Result<Vec<News>, RunError> {
         let mut news = Vec::new();
         let (going, ended): (Vec<_>, _) = self.going.drain(..).partition(is_alive);
         self.going = going;
         for dir in ended {
-            news.push(News::Ended(Box::new(Summary::read(&dir)?)));
+            news.push(match Summary::read(&dir) {
+                Ok(run) => News::Ended(Box::new(run)),
+                Err(error) => News::Lost(dir, error),
+            });
         }
         while self.going.len() < self.at_once
             && let Some(job) = self.waiting.pop_front()
         {
+            if let Job::Again(dir) = &job
+                && is_leaving(dir)
+            {
+                self.waiting.push_front(job);
+                break;
+            }
             let happened = self.begin(job)?;
             let waits = matches!(happened, News::Waits { .. });
             news.push(happened);
@@ -97,7 +106,10 @@ impl Crew {
     fn begin(&mut self, job: Job) -> Result<News, RunError> {
         let device = match &job {
             Job::New(request) => request.device.clone(),
-            Job::Again(dir) => dir.request()?.device,
+            Job::Again(dir) => match dir.request() {
+                Ok(request) => request.device,
+                Err(error) => return Ok(News::Lost(dir.clone(), error)),
+            },
         };
         if let Some(holder) = lease_holder(&self.home, &device)? {
             self.waiting.push_front(job);
@@ -117,7 +129,7 @@ impl Crew {
                 self.going.push(dir.clone());
                 Ok(News::Began(dir))
             }
-            Err(error) => Ok(News::NotBegun(dir, error)),
+            Err(error) => Ok(News::Lost(dir, error)),
         }
     }
 
@@ -137,4 +149,9 @@ impl Crew {
         }
         told
     }
+}
+
+/// Whether a worker still holds a run that has said its last word: it takes a moment to leave.
+fn is_leaving(dir: &RunDir) -> bool {
+    is_alive(dir) && Summary::read(dir).is_ok_and(|run| !run.is_alive())
 }
