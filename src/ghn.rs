@@ -17,9 +17,9 @@ pub use embed::{Embedding, Neighbour, norm};
 pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{
-    Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, HyperNet, Listed,
-    Made, PredictOptions, Prediction, Published, Seconds, ShapeTables, Stamp, States, VectorForm,
-    folder, list,
+    Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, Gradient,
+    HyperNet, Listed, Made, Notes, PredictOptions, Prediction, Published, Seconds, ShapeTables,
+    Stamp, States, VectorForm, Weight, folder, list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

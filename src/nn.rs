@@ -21,10 +21,11 @@ pub use device::{
     look_for_libraries_in,
 };
 pub use error::{Mismatch, NnError};
-pub use kernel::activation::in_place as activate;
-pub use kernel::attention::biased as biased_attention;
+pub use kernel::activation::{backward as activate_backward, in_place as activate};
+pub use kernel::attention::Biased as BiasedAttention;
 pub use kernel::loss::predicted;
 pub use kernel::matmul;
+pub use kernel::update::adamw;
 pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime};
 pub use state::{StateDict, Tensor, Values};
 pub use update::{AdamWNumbers, SgdNumbers, Update};

@@ -5,8 +5,10 @@
 //! | `task` | [`Task`]: what a run is asked to do; [`Outcome`]: what it led to |
 //! | `recipe` | [`Recipe`]: settings by name, and those that hold when nothing is said |
 //! | `finetune` | [`finetune`]: the loop |
+//! | `ghn` | [`train_ghn`]: training GHNs |
 //! | `evaluate`, `metrics` | [`evaluate`], [`Metrics`]: a pass over a split |
 //! | `calibrate` | [`calibrate`]: running statistics of batch norms, measured on images |
+//! | `steering` | commands between two steps |
 //! | `optim`, `schedule` | optimisers and the learning rate |
 //! | `event`, `reporter`, `meter`, `process` | what a run says, and what it hears |
 //! | `checkpoint`, `progress` | [`Checkpoints`]: everything that is needed to go on, on disk |
@@ -20,6 +22,7 @@ mod error;
 mod evaluate;
 mod event;
 mod finetune;
+mod ghn;
 mod meter;
 mod metrics;
 pub mod optim;
@@ -29,14 +32,19 @@ mod recipe;
 mod reporter;
 mod schedule;
 mod speed;
+mod steering;
 mod task;
 
 pub use calibrate::{Calibration, calibrate};
 pub use checkpoint::{Checkpoint, CheckpointError, Checkpoints, Kind};
 pub use error::{NotFinite, TrainError};
 pub use evaluate::{evaluate, evaluate_with};
-pub use event::{Event, RunState, Split};
+pub use event::{Event, RunState, Split, StepPhases};
 pub use finetune::finetune;
+pub use ghn::{
+    GhnOptimiserKind, GhnRecipe, GhnSchedule, GhnTask, Net, PredictedNetwork, Stage, evaluate_ghn,
+    train_ghn,
+};
 pub use metrics::{Metrics, Tally};
 pub use optim::{Optimiser, OptimiserKind, OptimiserSettings, UnknownOptimiser};
 pub use progress::{Best, EpochSums, LastMetrics, Progress};

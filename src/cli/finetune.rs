@@ -16,9 +16,10 @@ use clap::Args;
 use serde_json::json;
 
 pub use args::FinetuneArgs;
+pub use ask::{data_spec, ghn_request};
 
 use super::Common;
-use crate::run::{Home, RunDir, Terminal, Worker, launch};
+use crate::run::{Home, Request, RunDir, Terminal, Worker, launch};
 use crate::train::End;
 use console::Console;
 
@@ -29,8 +30,21 @@ use console::Console;
 pub fn run(common: &Common, args: &FinetuneArgs) -> anyhow::Result<()> {
     let home = Home::find()?;
     let request = ask::request(common, args, &home)?;
-    let dir = RunDir::create(&home, &request)?;
-    if args.detach {
+    carry_out(common, &home, &request, args.detach)
+}
+
+/// Writes a run down and carries it out, here or in a process of its own.
+///
+/// # Errors
+/// If the run's directory cannot be made or a process not be started, and whatever ends the run early.
+pub fn carry_out(
+    common: &Common,
+    home: &Home,
+    request: &Request,
+    in_own_process: bool,
+) -> anyhow::Result<()> {
+    let dir = RunDir::create(home, request)?;
+    if in_own_process {
         return detach(common, &dir);
     }
     let mut worker = Worker::begin(&dir, &request.device, Terminal::Keep)?;

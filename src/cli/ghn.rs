@@ -11,6 +11,7 @@ use table::{Align, Table};
 mod embed;
 mod fetch;
 mod published;
+mod train;
 mod verify;
 
 #[derive(Debug, Args)]
@@ -29,6 +30,8 @@ enum What {
     },
     /// Bring a published checkpoint into the cache folder, checked; an interrupted one goes on where it stopped
     Fetch(fetch::FetchArgs),
+    /// Train a GHN on a data set: networks are drawn from DeepNets-1M and learn from it what to become
+    Train(train::TrainArgs),
     /// Compare the norms of predicted parameters with the published ones: is this the GHN that it should be?
     Verify(verify::VerifyArgs),
     /// What a GHN is and what it was made for
@@ -50,6 +53,7 @@ pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
         What::List { published: false } => list(common),
         What::List { published: true } => published::list(common),
         What::Fetch(args) => fetch::run(common, args),
+        What::Train(args) => train::run(common, args),
         What::Verify(args) => verify::run(common, args),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
         What::Embed(args) => embed::run(common, args),

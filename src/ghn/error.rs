@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::Parameter;
+
 use crate::nn::files::FileError;
 use crate::text::Shown;
 
@@ -71,6 +73,14 @@ pub enum GhnError {
         .values * size_of::<f32>() / 1_000_000
     )]
     Memory { values: usize },
+}
+
+impl GhnError {
+    pub(super) fn no_room_for(parameters: &[Parameter]) -> Self {
+        Self::Memory {
+            values: parameters.iter().map(Parameter::size).sum(),
+        }
+    }
 }
 
 fn shown(path: &Path) -> Shown {

@@ -7,6 +7,7 @@ mod features;
 mod files;
 mod gated;
 mod graphormer;
+mod learn;
 mod lookalike;
 mod plan;
 mod predict;
@@ -15,7 +16,9 @@ mod scale;
 mod sizes;
 mod stamp;
 mod tile;
+mod weight;
 mod weights;
+mod writer;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -24,11 +27,13 @@ use sha2::{Digest, Sha256};
 
 pub use config::{Config, Decoder, HyperNet, Published};
 pub use files::{Listed, folder, list};
+pub use learn::{Gradient, Notes};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
 pub use sizes::{Axis, Fallback, ShapeTables};
 pub use stamp::Stamp;
 pub(super) use stamp::hex;
+pub use weight::Weight;
 
 use super::GhnError;
 use crate::arch::TensorChoice;
@@ -53,7 +58,7 @@ pub struct Ghn {
     model: Model,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Model {
     features: Features,
     propagation: Propagation,

@@ -11,7 +11,7 @@ use std::io::BufRead;
 use serde::{Deserialize, Serialize};
 
 use super::Standing;
-use crate::train::{Event, RunState, Split};
+use crate::train::{Event, RunState, Split, StepPhases};
 
 /// One event with its time and its place in the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,6 +153,12 @@ struct Fields<'a> {
     split: Option<Split>,
     images: Option<u64>,
     seconds: Option<f64>,
+    graph: Option<f64>,
+    predict: Option<f64>,
+    forward: Option<f64>,
+    backward: Option<f64>,
+    update: Option<f64>,
+    skipped: Option<u64>,
     rss_bytes: Option<u64>,
     cpu_percent: Option<f64>,
     state: Option<RunState>,
@@ -206,6 +212,16 @@ impl Fields<'_> {
                 images: self.images.unwrap_or(0),
                 seconds: number(self.seconds),
             },
+            "phases" => Event::Phases(StepPhases {
+                step: self.step?,
+                epoch: number(self.epoch),
+                graph: number(self.graph),
+                predict: number(self.predict),
+                forward: number(self.forward),
+                backward: number(self.backward),
+                update: number(self.update),
+                skipped: self.skipped.unwrap_or(0),
+            }),
             "system" => Event::System {
                 step: self.step.unwrap_or(0),
                 epoch: number(self.epoch),
@@ -250,6 +266,16 @@ mod tests {
                 images: 10_000,
                 seconds: 1.5,
             },
+            Event::Phases(StepPhases {
+                step: 7,
+                epoch: 1.0,
+                graph: 0.125,
+                predict: 0.25,
+                forward: 0.5,
+                backward: 1.5,
+                update: 0.0625,
+                skipped: 3,
+            }),
             Event::System {
                 step: 7,
                 epoch: 1.0,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::describe;
+use crate::train::GhnRecipe;
 
 /// Largest request that is read, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
@@ -51,6 +52,9 @@ pub struct Request {
     /// Absent where parameters are used as they come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub post: Option<PostRequest>,
+    /// For a run that trains a GHN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ghn_recipe: Option<GhnRecipe>,
     pub data: DataRequest,
     pub training: TrainingRequest,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files;
 use super::line::{Parsed, looks_like_standing, parse, split_line};
-use crate::train::{Event, RunState, Split};
+use crate::train::{Event, RunState, Split, StepPhases};
 
 /// First piece of a log's end that is read, in bytes; then four times as much, up to [`MOST`].
 const FIRST: u64 = 8 << 10;
@@ -30,6 +30,9 @@ pub struct Standing {
     #[serde(deserialize_with = "nullable")]
     pub epoch: f64,
     pub train: Option<TrainPoint>,
+    /// Of a GHN's training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phases: Option<StepPhases>,
     pub val: Option<EvalPoint>,
     pub test: Option<EvalPoint>,
     /// The evaluation with the largest top-1 accuracy.
@@ -131,6 +134,7 @@ impl Standing {
                 self.state = Some(*state);
                 self.reason.clone_from(reason);
             }
+            Event::Phases(phases) => self.phases = Some(*phases),
             Event::System { .. } | Event::Note { .. } => {}
         }
     }

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::Split;
 use super::checkpoint::CheckpointError;
 use crate::data::DataError;
+use crate::ghn::GhnError;
 use crate::nn::NnError;
 
 /// Why a training run could not go on.
@@ -42,6 +43,19 @@ pub enum TrainError {
     StatisticsNotFinite {
         /// The first tensor that is not finite, in words.
         culprit: String,
+    },
+    /// A GHN could not predict.
+    #[error("predicting the parameters of a network")]
+    Ghn(#[source] GhnError),
+    /// Training a GHN has lost its way.
+    #[error(
+        "{skipped} of {networks} predicted networks left the numbers by step {step}, more than one in fifty; \
+         the checkpoints are kept as they were; try a lower learning rate"
+    )]
+    Diverged {
+        step: u64,
+        skipped: u64,
+        networks: u64,
     },
     #[error("{0}")]
     BadTask(String),

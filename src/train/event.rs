@@ -60,6 +60,8 @@ pub enum Event {
         images: u64,
         seconds: f64,
     },
+    /// Training a GHN.
+    Phases(StepPhases),
     /// The process itself.
     System {
         step: u64,
@@ -75,4 +77,32 @@ pub enum Event {
     Note {
         text: String,
     },
+}
+
+/// Where the time of a step of a GHN's training goes, in seconds: means over the steps since the last event of
+/// this kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepPhases {
+    pub step: u64,
+    pub epoch: f64,
+    /// Drawing networks, and their graphs.
+    pub graph: f64,
+    /// States, decoders, tiles, and putting the parameters into networks.
+    pub predict: f64,
+    /// Of the networks.
+    pub forward: f64,
+    /// Of the networks, and back through the prediction.
+    pub backward: f64,
+    /// The optimiser.
+    pub update: f64,
+    /// Networks left out since the start of the run, because their numbers were not finite.
+    pub skipped: u64,
+}
+
+impl StepPhases {
+    /// All of it.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.graph + self.predict + self.forward + self.backward + self.update
+    }
 }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `step` | one optimiser step, and what it is worth |
 //! | `epoch` | the end of an epoch: evaluation, best, summary |
-//! | `control` | commands: pause, stop, checkpoint, a new learning rate |
+//! | `control` | what steering asks of it |
 
 mod control;
 mod epoch;
@@ -19,18 +19,12 @@ use super::checkpoint::{Checkpoint, Checkpoints, Kind};
 use super::meter::Meter;
 use super::optim::Optimiser;
 use super::process::Monitor;
+use super::steering::{Flow, Steered};
 use super::{Command, Cosine, End, Event, Outcome, Progress, Reporter, RunState, Task, TrainError};
 use crate::nn::Network;
 
 /// A checkpoint in the middle of a long epoch after this time.
 const CHECKPOINT_S: u64 = 60;
-
-/// Whether the run goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
-    On,
-    Stop,
-}
 
 /// Trains until the last epoch is done or somebody says stop. Goes on from the last checkpoint if
 /// there is one; on the CPU, the numbers are then those of a run that was never interrupted.
@@ -137,35 +131,6 @@ impl<'a> Trainer<'a> {
             }
         }
         self.final_test()
-    }
-
-    /// Writes `checkpoint/last`.
-    fn save(&mut self) -> Result<(), TrainError> {
-        self.count_time();
-        let fetching = "fetching parameters and optimiser for a checkpoint";
-        let model = self.network.state().map_err(network_error(fetching))?;
-        let optimiser = self
-            .optimiser
-            .state(&mut self.network)
-            .map_err(network_error(fetching))?;
-        self.checkpoints.write(&Checkpoint {
-            model,
-            optimiser,
-            progress: self.progress.clone(),
-        })?;
-        self.saved = Instant::now();
-        Ok(())
-    }
-
-    fn state(&mut self, state: RunState) {
-        self.reporter.event(Event::State {
-            state,
-            reason: None,
-        });
-    }
-
-    fn note(&mut self, text: String) {
-        self.reporter.event(Event::Note { text });
     }
 
     /// Epochs done, as a fraction.

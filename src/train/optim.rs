@@ -6,6 +6,7 @@
 mod rule;
 mod settings;
 
+pub use rule::adamw_numbers;
 pub use settings::{OptimiserKind, OptimiserSettings, UnknownOptimiser};
 
 use crate::arch::Arch;

@@ -23,6 +23,9 @@ pub struct Progress {
     /// First rate of the schedule, as changed by `set lr`.
     #[serde(with = "exact")]
     pub base_lr: f64,
+    /// Networks that training a GHN had to leave out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: u64,
     /// Time spent by workers on this run.
     pub seconds: f64,
     /// Sums over the current epoch's steps.
@@ -42,12 +45,18 @@ impl Progress {
             batch: 0,
             step: 0,
             base_lr,
+            skipped: 0,
             seconds: 0.0,
             sums: EpochSums::default(),
             last: LastMetrics::default(),
             best: None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Sums over the steps of one epoch.

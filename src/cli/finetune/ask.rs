@@ -140,7 +140,14 @@ fn init_text(start: &Start, given: &str) -> anyhow::Result<String> {
 /// # Errors
 /// If there is no such GHN, or it cannot be read.
 pub fn ghn(given: &str, seed: u64) -> anyhow::Result<GhnRequest> {
-    let ghn = Ghn::open(given, seed).context("opening the GHN")?;
+    ghn_request(&Ghn::open(given, seed).context("opening the GHN")?)
+}
+
+/// A GHN as it is written down.
+///
+/// # Errors
+/// If its file cannot be read any more.
+pub fn ghn_request(ghn: &Ghn) -> anyhow::Result<GhnRequest> {
     let name = match ghn.path() {
         Some(path) => absolute(path)?.display().to_string(),
         None => ghn.name().to_owned(),
@@ -168,18 +175,24 @@ fn post(args: &FinetuneArgs, start: &Start) -> Option<PostRequest> {
     })
 }
 
+/// The data set as it is written down: with its whole path, so that a worker finds it.
+///
+/// # Errors
+/// If there is no current folder.
+pub fn data_spec(data: &DataSet) -> anyhow::Result<String> {
+    if data.path == Path::new("synthetic") {
+        return Ok("synthetic".to_owned());
+    }
+    Ok(absolute(&data.path)?.display().to_string())
+}
+
 fn data_request(
     args: &FinetuneArgs,
     recipe: &Recipe,
     data: &DataSet,
 ) -> anyhow::Result<DataRequest> {
-    let spec = if data.path == Path::new("synthetic") {
-        "synthetic".to_owned()
-    } else {
-        absolute(&data.path)?.display().to_string()
-    };
     Ok(DataRequest {
-        spec,
+        spec: data_spec(data)?,
         name: data.name.clone(),
         shots: args.shots.map(|k| k as usize).or(recipe.shots),
         val: args.val || recipe.val,

@@ -1,5 +1,7 @@
 //! Carrying out a run that is written down: the same for the foreground and for a worker.
 
+mod ghn;
+
 use anyhow::Context as _;
 
 use super::ask::protocol;
@@ -27,9 +29,18 @@ pub fn carry_out(mut worker: Worker, console: Option<&Console>) -> anyhow::Resul
         worker: &mut worker,
         console,
     };
-    let done = prepare(&dir, &mut both).and_then(|task| {
-        let _lease = lease(task.placement)?;
-        Ok(train::finetune(task, &mut both)?)
+    let done = dir.request().map_err(Into::into).and_then(|request| {
+        let _lease = lease(placement(&request)?)?;
+        match &request.ghn_recipe {
+            Some(recipe) => {
+                let task = ghn::task(&dir, &request, recipe)?;
+                Ok(train::train_ghn(task, &mut both)?)
+            }
+            None => {
+                let task = prepare(&dir, &request, &mut both)?;
+                Ok(train::finetune(task, &mut both)?)
+            }
+        }
     });
     match &done {
         Ok(_) => worker.finish()?,
@@ -81,9 +92,8 @@ fn lease(placement: Placement) -> anyhow::Result<Option<Lease>> {
     }
 }
 
-/// Reads the images and makes the first parameters.
-fn prepare(dir: &RunDir, reporter: &mut dyn Reporter) -> anyhow::Result<Task> {
-    let request = dir.request()?;
+/// The data set that the run was asked to use.
+fn images(request: &Request) -> anyhow::Result<DataSet> {
     let data =
         data::open(&request.data.spec, &Default::default()).context("opening the data set")?;
     anyhow::ensure!(
@@ -93,6 +103,12 @@ fn prepare(dir: &RunDir, reporter: &mut dyn Reporter) -> anyhow::Result<Task> {
         data.classes.len(),
         request.classes
     );
+    Ok(data)
+}
+
+/// Reads the images and makes the first parameters.
+fn prepare(dir: &RunDir, request: &Request, reporter: &mut dyn Reporter) -> anyhow::Result<Task> {
+    let data = images(request)?;
     let options = Options::for_images(request.classes, request.side);
     let arch = arch::build(&request.arch, &options)?;
     let checkpoints = dir.checkpoint();
@@ -100,15 +116,15 @@ fn prepare(dir: &RunDir, reporter: &mut dyn Reporter) -> anyhow::Result<Task> {
     let start = if resumes {
         None
     } else {
-        Some(first_parameters(&request, &arch, reporter)?)
+        Some(first_parameters(request, &arch, reporter)?)
     };
     let training = &request.training;
     let kind: OptimiserKind = training.optimizer.parse().context("reading the request")?;
     Ok(Task {
         arch,
-        placement: placement(&request)?,
+        placement: placement(request)?,
         start,
-        loaders: loaders(&request, &data)?,
+        loaders: loaders(request, &data)?,
         optimiser: OptimiserSettings {
             kind,
             momentum: training.momentum,

@@ -49,7 +49,7 @@ impl Console {
             } => self.advance(*epoch, *loss, *top1, *images_per_s),
             Event::Note { text } => self.say(text),
             Event::State { state, reason } => self.state(*state, reason.as_deref()),
-            Event::Eval { .. } | Event::System { .. } => {}
+            Event::Eval { .. } | Event::Phases(_) | Event::System { .. } => {}
         }
     }
 

@@ -119,6 +119,11 @@ fn describe(event: &Event) -> Option<String> {
             }
         }
         Event::Note { text } => text.clone(),
+        Event::Phases(p) => format!(
+            "step   epoch {:7.2}  step {:7}  graph {:.3} s  predict {:.3}  forward {:.3}  backward {:.3}  \
+             update {:.3}  left out {}",
+            p.epoch, p.step, p.graph, p.predict, p.forward, p.backward, p.update, p.skipped
+        ),
         Event::System { .. } => return None,
     })
 }

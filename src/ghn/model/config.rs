@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::GhnError;
@@ -10,7 +10,7 @@ use super::lookalike;
 use crate::nn::StateDict;
 
 /// How node states are made from node features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HyperNet {
     /// Messages along the graph, with a gated recurrent unit at each node.
@@ -22,7 +22,7 @@ pub enum HyperNet {
 }
 
 /// How weights are made from node states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decoder {
     Conv,
@@ -30,7 +30,8 @@ pub enum Decoder {
 }
 
 /// The numbers that define a GHN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Width of a node's state.
     pub hid: usize,
@@ -53,6 +54,12 @@ pub struct Config {
 pub struct Published {
     pub name: &'static str,
     pub config: Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::ghn2_cifar10()
+    }
 }
 
 impl Config {

@@ -5,7 +5,9 @@
 use super::super::graph::{Graph, Primitive};
 use super::super::{GhnError, Parameter};
 use super::config::Config;
+use super::dense::add;
 use super::sizes::ShapeTables;
+use super::weight::Weight;
 use super::weights::Weights;
 
 /// Tables that turn a node into a vector.
@@ -13,12 +15,12 @@ use super::weights::Weights;
 pub(super) struct Features {
     width: usize,
     /// `[15, C]`.
-    primitives: Vec<f32>,
+    primitives: Weight,
     shapes: ShapeTables,
     /// `[sizes + 1, C / 4]`.
-    channels: Vec<f32>,
+    channels: Weight,
     /// `[sizes + 1, C / 4]`.
-    spatial: Vec<f32>,
+    spatial: Weight,
 }
 
 impl Features {
@@ -50,6 +52,37 @@ impl Features {
             features.extend(primitive.iter().zip(shape).map(|(p, s)| p + s));
         }
         features
+    }
+
+    /// The way back of [`Features::of`]: adds to the derivatives by the tables, from those by the features.
+    pub fn back(
+        &self,
+        graph: &Graph,
+        parameters: &[Parameter],
+        by_features: &[f32],
+        gradient: &mut Self,
+    ) {
+        let piece = self.width / 4;
+        let rows = self.rows(graph, parameters);
+        let by_nodes = by_features.chunks_exact(self.width);
+        for ((node, rows), by_node) in graph.nodes.iter().zip(rows).zip(by_nodes) {
+            let start = node.primitive.id() * self.width;
+            add(&mut gradient.primitives[start..start + self.width], by_node);
+            for (place, (row, by_piece)) in rows.iter().zip(by_node.chunks_exact(piece)).enumerate()
+            {
+                let table = if place < 2 {
+                    &mut gradient.channels
+                } else {
+                    &mut gradient.spatial
+                };
+                add(&mut table[row * piece..(row + 1) * piece], by_piece);
+            }
+        }
+    }
+
+    /// Its tensors.
+    pub fn list<'a>(&'a mut self, all: &mut Vec<&'a mut Weight>) {
+        all.extend([&mut self.primitives, &mut self.spatial, &mut self.channels]);
     }
 
     /// For each node the rows of the two channel and the two spatial tables.

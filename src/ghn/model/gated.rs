@@ -8,6 +8,7 @@ use super::super::GhnError;
 use super::super::graph::Distances;
 use super::config::Config;
 use super::dense::{Columns, relu};
+use super::weight::Weight;
 use super::weights::Weights;
 pub(super) use tape::Tape;
 use tape::{Nothing, Recorder};
@@ -38,10 +39,19 @@ impl GatedGnn {
             direct: Message::new(weights, "gnn.mlp", c, inner)?,
             virtual_edges: virtual_edges.transpose()?,
             gru: Gru {
-                input: Columns::of(&weights.gru("gnn.gru", "ih", c)?),
-                state: Columns::of(&weights.gru("gnn.gru", "hh", c)?),
+                input: Columns::of(weights.gru("gnn.gru", "ih", c)?),
+                state: Columns::of(weights.gru("gnn.gru", "hh", c)?),
             },
         })
+    }
+
+    /// Its tensors.
+    pub fn list<'a>(&'a mut self, all: &mut Vec<&'a mut Weight>) {
+        let messages = [Some(&mut self.direct), self.virtual_edges.as_mut()];
+        let layers = messages.into_iter().flatten().flat_map(|m| &mut m.0);
+        for layer in layers.chain([&mut self.gru.input, &mut self.gru.state]) {
+            layer.list(all);
+        }
     }
 
     /// Node states from node features, both `[N, C]`.
@@ -116,7 +126,7 @@ impl Message {
     fn new(weights: &Weights, name: &str, width: usize, inner: usize) -> Result<Self, GhnError> {
         let first = weights.dense(&format!("{name}.fc.0"), inner, width)?;
         let second = weights.dense(&format!("{name}.fc.2"), width, inner)?;
-        Ok(Self([Columns::of(&first), Columns::of(&second)]))
+        Ok(Self([Columns::of(first), Columns::of(second)]))
     }
 
     /// Width of the layer inside.

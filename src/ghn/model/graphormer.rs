@@ -5,10 +5,16 @@
 
 use super::super::GhnError;
 use super::super::graph::Distances;
-use super::dense::{Dense, LayerNorm, relu};
+use super::dense::{Dense, LayerNorm, add};
+use super::weight::Weight;
 use super::weights::Weights;
 use crate::arch::Activation;
-use crate::nn::{activate, biased_attention};
+use crate::nn::{BiasedAttention, activate, activate_backward};
+use bias::{EdgeBias, Pairs};
+use places::Places;
+
+mod bias;
+mod places;
 
 /// Layers of a Graphormer, with what the first one adds to the features.
 #[derive(Clone, Debug)]
@@ -61,156 +67,159 @@ impl Graphormer {
     }
 
     /// `features` is `[N, C]`, and so is the result.
-    pub fn run(&self, mut x: Vec<f32>, distances: &Distances) -> Vec<f32> {
+    pub fn run(&self, features: Vec<f32>, distances: &Distances) -> Vec<f32> {
+        self.layers_on(features, distances, |_| ()).0
+    }
+
+    /// As [`Graphormer::run`], with the notes that going backward needs.
+    pub fn run_noting(&self, features: Vec<f32>, distances: &Distances) -> (Vec<f32>, Tape) {
+        let mut layers = Vec::with_capacity(self.layers.len());
+        let (x, bias, pairs) = self.layers_on(features, distances, |notes| layers.push(notes));
+        let tape = Tape {
+            layers,
+            bias,
+            pairs,
+        };
+        (x, tape)
+    }
+
+    /// The result, the bias, and the distances behind it; `note` hears of every layer.
+    fn layers_on(
+        &self,
+        mut x: Vec<f32>,
+        distances: &Distances,
+        mut note: impl FnMut(Notes),
+    ) -> (Vec<f32>, Vec<f32>, Pairs) {
         self.places.add(&mut x, self.width, distances);
         // One bias for all layers: it depends on the graph alone.
-        let bias = self.bias.of(distances);
+        let (bias, pairs) = self.bias.of(distances);
+        let attention = BiasedAttention::new(self.heads, self.width / self.heads, &bias);
         for layer in &self.layers {
-            let mut normal = x.clone();
-            layer.attention_norm.apply(&mut normal);
-            let queries = layer.queries.apply(&normal);
-            let attended = biased_attention(&queries, self.heads, self.width / self.heads, &bias);
-            add(&mut x, &layer.out.apply(&attended));
-            let mut normal = x.clone();
-            layer.feed_norm.apply(&mut normal);
-            let [widen, narrow] = &layer.feed;
-            let mut hidden = widen.apply(&normal);
-            activate(Activation::Gelu, &mut hidden);
-            add(&mut x, &narrow.apply(&hidden));
+            note(layer.run(&mut x, &attention));
         }
-        x
+        (x, bias, pairs)
+    }
+
+    /// Goes back through a run on the same graph: `by_x` holds a loss's derivatives by its result, `[N, C]`;
+    /// those by the features come back, and those by the weights are added to `gradient`.
+    pub fn backward(
+        &self,
+        tape: &Tape,
+        distances: &Distances,
+        mut by_x: Vec<f32>,
+        gradient: &mut Self,
+    ) -> Vec<f32> {
+        let attention = BiasedAttention::new(self.heads, self.width / self.heads, &tape.bias);
+        let mut by_bias = vec![0.0; tape.bias.len()];
+        let layers = self
+            .layers
+            .iter()
+            .zip(&mut gradient.layers)
+            .zip(&tape.layers);
+        for ((layer, gradient), notes) in layers.rev() {
+            add(
+                &mut by_bias,
+                &layer.back(notes, &attention, &mut by_x, gradient),
+            );
+        }
+        self.bias.back(&tape.pairs, &by_bias, &mut gradient.bias);
+        Places::back(&by_x, self.width, distances, &mut gradient.places);
+        by_x
+    }
+
+    /// Its tensors.
+    pub fn list<'a>(&'a mut self, all: &mut Vec<&'a mut Weight>) {
+        self.places.list(all);
+        self.bias.list(all);
+        for layer in &mut self.layers {
+            layer.attention_norm.list(all);
+            layer.queries.list(all);
+            layer.out.list(all);
+            layer.feed_norm.list(all);
+            layer.feed.iter_mut().for_each(|dense| dense.list(all));
+        }
     }
 }
 
-fn add(to: &mut [f32], values: &[f32]) {
-    for (to, value) in to.iter_mut().zip(values) {
-        *to += value;
-    }
-}
-
-/// Embeddings of a node's place in the graph.
+/// What going backward needs of a run.
 #[derive(Clone, Debug)]
-struct Places {
-    /// By direct edges that end at the node, `[101, C]`.
-    incoming: Vec<f32>,
-    /// By those that begin there, `[101, C]`.
-    outgoing: Vec<f32>,
-    /// By the distance from the input, `[1001, C]`.
-    from_input: Vec<f32>,
+pub(super) struct Tape {
+    layers: Vec<Notes>,
+    /// `[H, N, N]`.
+    bias: Vec<f32>,
+    pairs: Pairs,
 }
 
-/// More edges than this count as so many.
-const MOST_EDGES: usize = 100;
-/// Rows of the table of distances from the input.
-const INPUT_ROWS: usize = 1001;
-
-impl Places {
-    /// The released files have these tables at top level, those of the training script in the first layer.
-    fn new(width: usize, weights: &Weights) -> Result<Self, GhnError> {
-        let inside = weights.has("gnn.0.centrality_embed_in.weight");
-        let table = |name: &str, rows| {
-            let name = if inside {
-                format!("gnn.0.{name}")
-            } else {
-                name.to_owned()
-            };
-            weights.embedding(&name, rows, width)
-        };
-        Ok(Self {
-            incoming: table("centrality_embed_in", MOST_EDGES + 1)?,
-            outgoing: table("centrality_embed_out", MOST_EDGES + 1)?,
-            from_input: table("input_dist_embed", INPUT_ROWS)?,
-        })
-    }
-
-    fn add(&self, x: &mut [f32], width: usize, distances: &Distances) {
-        let nodes = distances.nodes();
-        let (mut incoming, mut outgoing) = (vec![0; nodes], vec![0; nodes]);
-        for (from, to, length) in distances.edges() {
-            if length == 1 {
-                outgoing[from] += 1;
-                incoming[to] += 1;
-            }
-        }
-        for (node, state) in x.chunks_exact_mut(width).enumerate() {
-            // Nodes without a path from the first one are as far from it as itself.
-            let from_input = usize::from(distances.between(0, node));
-            for (table, row) in [
-                (&self.incoming, incoming[node].min(MOST_EDGES)),
-                (&self.outgoing, outgoing[node].min(MOST_EDGES)),
-                (&self.from_input, from_input),
-            ] {
-                add(state, &table[row * width..(row + 1) * width]);
-            }
-        }
-    }
-}
-
-/// What the two distances between nodes add to their attention.
+/// The same of one layer; `[N, C]` each where nothing else is said.
 #[derive(Clone, Debug)]
-struct EdgeBias {
-    width: usize,
-    heads: usize,
-    /// By distance, `[257, C]`; see [`NO_PATH`].
-    distances: Vec<f32>,
-    /// From both distances' embeddings to one number a head.
-    layers: [Dense; 2],
+struct Notes {
+    x: Vec<f32>,
+    /// Behind the first norm.
+    normal: Vec<f32>,
+    /// `[N, 3 C]`.
+    queries: Vec<f32>,
+    attended: Vec<f32>,
+    /// Behind the attention and its addition.
+    between: Vec<f32>,
+    /// Behind the second norm.
+    fed: Vec<f32>,
+    /// Before the activation, `[N, 4 C]`.
+    wide: Vec<f32>,
+    /// Behind it.
+    hidden: Vec<f32>,
 }
 
-/// Row of the distance 0, which stands for "no path"; the rows before it are not used.
-const NO_PATH: usize = 2;
-const DISTANCE_ROWS: usize = 257;
-
-impl EdgeBias {
-    fn new(width: usize, heads: usize, weights: &Weights) -> Result<Self, GhnError> {
-        let name = |part: &str| format!("gnn.0.attn.{part}");
-        Ok(Self {
-            width,
-            heads,
-            distances: weights.embedding(&name("edge_embed.embed"), DISTANCE_ROWS, width)?,
-            layers: [
-                weights.dense(&name("proj_e.0"), width, 2 * width)?,
-                weights.dense(&name("proj_e.2"), heads, width)?,
-            ],
-        })
+impl Layer {
+    fn run(&self, x: &mut [f32], attention: &BiasedAttention<'_>) -> Notes {
+        let before = x.to_vec();
+        let mut normal = before.clone();
+        self.attention_norm.apply(&mut normal);
+        let queries = self.queries.apply(&normal);
+        let attended = attention.forward(&queries);
+        add(x, &self.out.apply(&attended));
+        let between = x.to_vec();
+        let mut fed = between.clone();
+        self.feed_norm.apply(&mut fed);
+        let [widen, narrow] = &self.feed;
+        let wide = widen.apply(&fed);
+        let mut hidden = wide.clone();
+        activate(Activation::Gelu, &mut hidden);
+        add(x, &narrow.apply(&hidden));
+        Notes {
+            x: before,
+            normal,
+            queries,
+            attended,
+            between,
+            fed,
+            wide,
+            hidden,
+        }
     }
 
-    /// `[H, N, N]`. There are few different pairs of distances: in a graph without cycles one of the two
-    /// is none, so that each is computed once.
-    fn of(&self, distances: &Distances) -> Vec<f32> {
-        const UNSEEN: u32 = u32::MAX;
-        let nodes = distances.nodes();
-        let mut numbers = vec![UNSEEN; 1 << 16];
-        let mut embedded: Vec<f32> = Vec::new();
-        let mut pairs = Vec::with_capacity(nodes * nodes);
-        let mut seen = 0;
-        for i in 0..nodes {
-            for j in 0..nodes {
-                let (there, back) = (distances.between(i, j), distances.between(j, i));
-                let number = &mut numbers[usize::from(there) << 8 | usize::from(back)];
-                if *number == UNSEEN {
-                    *number = seen;
-                    seen += 1;
-                    embedded.extend_from_slice(self.embedding(there));
-                    embedded.extend_from_slice(self.embedding(back));
-                }
-                pairs.push(*number);
-            }
-        }
-        let [first, second] = &self.layers;
-        let mut hidden = first.apply(&embedded);
-        relu(&mut hidden);
-        let of_pairs = second.apply(&hidden);
-        let mut bias = Vec::with_capacity(self.heads * pairs.len());
-        for head in 0..self.heads {
-            let of_head: Vec<f32> = of_pairs.chunks_exact(self.heads).map(|h| h[head]).collect();
-            bias.extend(pairs.iter().map(|pair| of_head[*pair as usize]));
-        }
-        bias
-    }
-
-    fn embedding(&self, distance: u8) -> &[f32] {
-        let row = usize::from(distance) + NO_PATH;
-        &self.distances[row * self.width..(row + 1) * self.width]
+    /// Turns the derivatives by the layer's result into those by what it saw, and gives those by the bias.
+    fn back(
+        &self,
+        notes: &Notes,
+        attention: &BiasedAttention<'_>,
+        by_x: &mut [f32],
+        gradient: &mut Self,
+    ) -> Vec<f32> {
+        let [widen, narrow] = &self.feed;
+        let [by_widen, by_narrow] = &mut gradient.feed;
+        let mut by_hidden = narrow.back(&notes.hidden, by_x, by_narrow);
+        activate_backward(Activation::Gelu, &notes.wide, &mut by_hidden);
+        let mut by_fed = widen.back(&notes.fed, &by_hidden, by_widen);
+        let norm = &self.feed_norm;
+        norm.back(&notes.between, &mut by_fed, &mut gradient.feed_norm);
+        add(by_x, &by_fed);
+        let by_attended = self.out.back(&notes.attended, by_x, &mut gradient.out);
+        let [by_queries, by_bias] = attention.backward(&notes.queries, &by_attended);
+        let queries = &mut gradient.queries;
+        let mut by_normal = self.queries.back(&notes.normal, &by_queries, queries);
+        let norm = &self.attention_norm;
+        norm.back(&notes.x, &mut by_normal, &mut gradient.attention_norm);
+        add(by_x, &by_normal);
+        by_bias
     }
 }

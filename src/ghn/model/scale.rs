@@ -49,4 +49,24 @@ impl Scaling {
             }
         }
     }
+    /// The way back of [`Scaling::norm_weight`]: `by` holds the derivatives by the result, then those by the
+    /// `values` that it came from.
+    pub fn back_from_norm_weight(self, by: &mut [f32], values: &[f32]) {
+        if self == Self::FanIn {
+            for (by, v) in by.iter_mut().zip(values) {
+                let half = 1.0 / (1.0 + (-0.5 * v).exp());
+                *by *= half * (1.0 - half);
+            }
+        }
+    }
+
+    /// The way back of [`Scaling::bias`].
+    pub fn back_from_bias(self, by: &mut [f32], values: &[f32]) {
+        if self == Self::FanIn {
+            for (by, v) in by.iter_mut().zip(values) {
+                let bounded = (0.2 * v).tanh();
+                *by *= 0.2 * (1.0 - bounded * bounded);
+            }
+        }
+    }
 }

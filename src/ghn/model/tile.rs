@@ -2,6 +2,8 @@
 //!
 //! Letters: `O`/`I` a block's outputs and inputs, `P` kernel positions.
 
+use super::dense::add;
+
 /// One node's decoded block of a weight, among those of other nodes with the same shape.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block<'a> {
@@ -53,6 +55,54 @@ impl Block<'_> {
     }
 }
 
+/// One node's part of the derivatives by decoded blocks: the way back of [`Block`].
+#[derive(Debug)]
+pub(super) struct ByBlock<'a> {
+    pub outputs: usize,
+    pub inputs: usize,
+    pub nodes: usize,
+    pub node: usize,
+    /// `[O, I, P, nodes]`.
+    pub values: &'a mut [f32],
+}
+
+impl ByBlock<'_> {
+    const fn positions(&self) -> usize {
+        self.values.len() / (self.outputs * self.inputs * self.nodes)
+    }
+
+    /// Adds up the derivatives by all copies of each value, from those by the weight `[out, in, P]`.
+    pub fn untile(&mut self, [out, input]: [usize; 2], scale: f32, by_weight: &[f32]) {
+        let positions = self.positions();
+        let (line, row) = (input * positions, self.inputs.min(input) * positions);
+        let mut sums = vec![0.0; row];
+        for o in 0..self.outputs.min(out) {
+            sums.fill(0.0);
+            for copy in (o..out).step_by(self.outputs) {
+                for by_copy in by_weight[copy * line..(copy + 1) * line].chunks(row) {
+                    add(&mut sums, by_copy);
+                }
+            }
+            let start = o * self.inputs * positions * self.nodes + self.node;
+            let places = self.values[start..].iter_mut().step_by(self.nodes);
+            for (by, sum) in places.zip(&sums) {
+                *by += scale * sum;
+            }
+        }
+    }
+
+    /// The same from the derivatives by tokens `[tokens, width]`.
+    pub fn untokens(&mut self, width: usize, scale: f32, by_encoding: &[f32]) {
+        let positions = self.positions();
+        for (token, by_token) in by_encoding.chunks_exact(width).enumerate() {
+            for (channel, by) in by_token.iter().enumerate() {
+                let place = channel % self.inputs * positions + token;
+                self.values[place * self.nodes + self.node] += scale * by;
+            }
+        }
+    }
+}
+
 /// Repeats what follows `start` until it is `length` values long.
 fn repeat(values: &mut Vec<f32>, start: usize, length: usize) {
     let once = values.len() - start;
@@ -86,6 +136,28 @@ pub(super) fn resized(values: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f
         }
     }
     out
+}
+
+/// The way back of [`resized`].
+pub(super) fn through_resized(by_out: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
+    let plane = by_out.len() / (to[0] * to[1]);
+    let mut by_values = vec![0.0; from[0] * from[1] * plane];
+    for y in 0..to[0] {
+        let (y0, y1, fy) = source(y, from[0], to[0]);
+        for x in 0..to[1] {
+            let (x0, x1, fx) = source(x, from[1], to[1]);
+            let by_out = &by_out[(y * to[1] + x) * plane..][..plane];
+            for (y, share) in [(y0, 1.0 - fy), (y1, fy)] {
+                for (x, share) in [(x0, share * (1.0 - fx)), (x1, share * fx)] {
+                    let by_values = &mut by_values[(y * from[1] + x) * plane..][..plane];
+                    for (by, by_out) in by_values.iter_mut().zip(by_out) {
+                        *by += share * by_out;
+                    }
+                }
+            }
+        }
+    }
+    by_values
 }
 
 /// The two source pixels of an output pixel, and how far it lies towards the second.

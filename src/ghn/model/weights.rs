@@ -8,6 +8,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::super::GhnError;
 use super::config::{Config, HyperNet};
 use super::dense::{Dense, LayerNorm};
+use super::weight::Weight;
 use crate::nn::{StateDict, Tensor, Values};
 use crate::random;
 
@@ -110,7 +111,7 @@ impl<'a> Weights<'a> {
             inputs,
             outputs,
             weight: self.uniform(&format!("{name}.weight"), &[outputs, inputs], bound)?,
-            bias: vec![0.0; outputs],
+            bias: None,
         })
     }
 
@@ -141,13 +142,13 @@ impl<'a> Weights<'a> {
             inputs,
             outputs,
             weight: self.uniform(weight, &[outputs, inputs], weight_bound)?,
-            bias: self.uniform(bias, &[outputs], bias_bound)?,
+            bias: Some(self.uniform(bias, &[outputs], bias_bound)?),
         })
     }
 
     /// `nn.Embedding`: `NAME.weight` is `[rows, width]`, normal at first, with deviation 1 or, in GHN-3,
     /// one over the root of the width.
-    pub fn embedding(&self, name: &str, rows: usize, width: usize) -> Result<Vec<f32>, GhnError> {
+    pub fn embedding(&self, name: &str, rows: usize, width: usize) -> Result<Weight, GhnError> {
         let name = format!("{name}.weight");
         let scheme = self.scheme();
         self.tensor(&name, &[rows, width], |rng| match scheme {
@@ -170,7 +171,7 @@ impl<'a> Weights<'a> {
         })
     }
 
-    fn uniform(&self, name: &str, shape: &[usize], bound: f32) -> Result<Vec<f32>, GhnError> {
+    fn uniform(&self, name: &str, shape: &[usize], bound: f32) -> Result<Weight, GhnError> {
         let is_zero = bound == 0.0;
         self.tensor(name, shape, |rng| {
             if is_zero {
@@ -186,19 +187,20 @@ impl<'a> Weights<'a> {
         name: &str,
         shape: &[usize],
         draw: impl Fn(&mut random::Stream) -> f32,
-    ) -> Result<Vec<f32>, GhnError> {
+    ) -> Result<Weight, GhnError> {
         let len: usize = shape.iter().product();
         self.given.set(self.given.get() + len);
-        match &self.source {
+        let values = match &self.source {
             Source::Random { seed, .. } => {
                 let mut rng = random::stream(*seed, &format!("ghn/{name}"));
-                Ok((0..len).map(|_| draw(&mut rng)).collect())
+                (0..len).map(|_| draw(&mut rng)).collect()
             }
             Source::Stored { origin, state } => {
                 let tensor = state.borrow_mut().take(name);
-                stored(origin, tensor, name, shape)
+                stored(origin, tensor, name, shape)?
             }
-        }
+        };
+        Ok(Weight::new(name.to_owned(), shape.to_vec(), values))
     }
 }
 

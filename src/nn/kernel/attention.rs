@@ -61,25 +61,57 @@ const SHORTEST: f32 = 1e-12;
 /// Most parts that sequences are cut into going backward, each with sums of its own.
 const PARTS: usize = 32;
 
-/// Attention of one sequence whose scores are products over the root of a head's `width`, plus a bias:
-/// from `qkv [N, 3 C]` and `bias [H, N, N]` (query, then key) to `[N, C]`.
-#[must_use]
-pub fn biased(qkv: &[f32], heads: usize, width: usize, bias: &[f32]) -> Vec<f32> {
-    let channels = heads * width;
-    let attention = Attention {
-        tokens: qkv.len() / (3 * channels),
-        heads,
-        width,
-        likeness: Likeness::Product,
-    };
-    let scores = Scores {
-        factors: &vec![1.0 / (width as f32).sqrt(); heads],
-        bias,
-        regions: &[],
-    };
-    let mut out = vec![0.0; qkv.len() / 3];
-    attention.forward(qkv, &scores, &mut out);
-    out
+/// Attention of one sequence whose scores are products over the root of a head's width, plus a bias for
+/// every pair of tokens.
+#[derive(Clone, Debug)]
+pub struct Biased<'a> {
+    attention: Attention,
+    /// `[H]`.
+    factors: Vec<f32>,
+    /// `[H, N, N]`: query, then key.
+    bias: &'a [f32],
+}
+
+impl<'a> Biased<'a> {
+    /// For heads of `width` channels each, and `bias [H, N, N]`.
+    #[must_use]
+    pub fn new(heads: usize, width: usize, bias: &'a [f32]) -> Self {
+        Self {
+            attention: Attention {
+                tokens: (bias.len() / heads).isqrt(),
+                heads,
+                width,
+                likeness: Likeness::Product,
+            },
+            factors: vec![1.0 / (width as f32).sqrt(); heads],
+            bias,
+        }
+    }
+
+    /// From `qkv [N, 3 C]` to `[N, C]`.
+    #[must_use]
+    pub fn forward(&self, qkv: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; qkv.len() / 3];
+        self.attention.forward(qkv, &self.scores(), &mut out);
+        out
+    }
+
+    /// From the derivatives by the result, `[N, C]`, to those by `qkv` and by the bias.
+    #[must_use]
+    pub fn backward(&self, qkv: &[f32], by_out: &[f32]) -> [Vec<f32>; 2] {
+        let mut by_qkv = vec![0.0; qkv.len()];
+        let (attention, scores) = (&self.attention, self.scores());
+        let shared = attention.backward(qkv, &scores, by_out, &mut by_qkv);
+        [by_qkv, shared.bias]
+    }
+
+    fn scores(&self) -> Scores<'_> {
+        Scores {
+            factors: &self.factors,
+            bias: self.bias,
+            regions: &[],
+        }
+    }
 }
 
 impl Attention {

@@ -1,84 +1,61 @@
-//! Commands from outside, between two steps.
+//! What steering asks of a fine-tuning run.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Flow, Trainer};
-use crate::train::{Command, RunState, TrainError};
+use super::{Checkpoint, Command, Event, RunState, TrainError, Trainer, network_error};
+use crate::train::steering::Steered;
 
-/// How often a paused run looks for commands.
-const PAUSE_POLL: Duration = Duration::from_millis(100);
-
-impl Trainer<'_> {
-    /// Does what the commands that wait ask for.
-    pub(super) fn obey(&mut self) -> Result<Flow, TrainError> {
-        while let Some(command) = self.next_command() {
-            let flow = match command {
-                Command::Stop => {
-                    self.tell();
-                    self.save()?;
-                    Flow::Stop
-                }
-                Command::Pause => self.pause()?,
-                Command::Resume => Flow::On,
-                Command::Checkpoint | Command::SetLr(_) => self.obey_small(command)?,
-            };
-            if flow == Flow::Stop {
-                return Ok(Flow::Stop);
-            }
-        }
-        Ok(Flow::On)
-    }
-
-    /// Writes a checkpoint and waits for resume or stop.
-    fn pause(&mut self) -> Result<Flow, TrainError> {
-        self.tell();
-        self.save()?;
-        self.state(RunState::Paused);
-        let flow = loop {
-            match self.next_command() {
-                Some(Command::Resume) => break Flow::On,
-                Some(Command::Stop) => {
-                    // A new learning rate may have been set meanwhile.
-                    self.counted = Instant::now();
-                    self.save()?;
-                    break Flow::Stop;
-                }
-                Some(Command::Pause) => {}
-                Some(command) => {
-                    self.counted = Instant::now();
-                    self.obey_small(command)?;
-                }
-                None => sleep(PAUSE_POLL),
-            }
-        };
-        self.counted = Instant::now();
-        if flow == Flow::On {
-            self.state(RunState::Running);
-        }
-        Ok(flow)
-    }
-
-    /// Commands that do not change whether the run goes on.
-    fn obey_small(&mut self, command: Command) -> Result<Flow, TrainError> {
-        let step = self.progress.step;
-        match command {
-            Command::Checkpoint => {
-                self.save()?;
-                self.note(format!("checkpoint written after step {step}"));
-            }
-            Command::SetLr(lr) => {
-                self.tell();
-                self.schedule.set(self.progress.epoch, lr);
-                self.progress.base_lr = self.schedule.base;
-                self.note(format!("learning rate set to {lr} after step {step}"));
-            }
-            Command::Pause | Command::Resume | Command::Stop => {}
-        }
-        Ok(Flow::On)
-    }
-
+impl Steered for Trainer<'_> {
     fn next_command(&mut self) -> Option<Command> {
         self.waiting.pop_front().or_else(|| self.reporter.command())
+    }
+
+    fn steps_done(&self) -> u64 {
+        self.progress.step
+    }
+
+    fn tell(&mut self) {
+        let lr = self.schedule.lr(self.progress.epoch);
+        let event: Option<Event> = self.meter.take(self.progress.step, self.epoch_now(), lr);
+        if let Some(event) = event {
+            self.reporter.event(event);
+        }
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.count_time();
+        let fetching = "fetching parameters and optimiser for a checkpoint";
+        let model = self.network.state().map_err(network_error(fetching))?;
+        let optimiser = self
+            .optimiser
+            .state(&mut self.network)
+            .map_err(network_error(fetching))?;
+        self.checkpoints.write(&Checkpoint {
+            model,
+            optimiser,
+            progress: self.progress.clone(),
+        })?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn set_lr(&mut self, lr: f64) {
+        self.schedule.set(self.progress.epoch, lr);
+        self.progress.base_lr = self.schedule.base;
+    }
+
+    fn forget_time(&mut self) {
+        self.counted = Instant::now();
+    }
+
+    fn state(&mut self, state: RunState) {
+        self.reporter.event(Event::State {
+            state,
+            reason: None,
+        });
+    }
+
+    fn note(&mut self, text: String) {
+        self.reporter.event(Event::Note { text });
     }
 }

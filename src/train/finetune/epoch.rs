@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Flow, Trainer, network_error};
+use super::{Flow, Steered, Trainer, network_error};
 use crate::nn::Mode;
 use crate::train::diagnose::culprit_in_state;
 use crate::train::evaluate::evaluate_with;

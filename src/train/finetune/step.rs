@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CHECKPOINT_S, Flow, Trainer, data_error, network_error};
+use super::{CHECKPOINT_S, Flow, Steered, Trainer, data_error, network_error};
 use crate::data::Batch;
 use crate::nn::{Images, Regularisation, StepOptions};
+use crate::train::TrainError;
 use crate::train::diagnose::culprit;
 use crate::train::error::NotFinite;
 use crate::train::meter::StepResult;
-use crate::train::{Event, TrainError};
 
 impl Trainer<'_> {
     /// The steps of the current epoch that are left.
@@ -111,15 +111,6 @@ impl Trainer<'_> {
         }
         let (step, epoch) = (self.progress.step, self.epoch_now());
         if let Some(event) = self.monitor.poll(step, epoch) {
-            self.reporter.event(event);
-        }
-    }
-
-    /// The train event over the steps since the last one.
-    pub(super) fn tell(&mut self) {
-        let lr = self.schedule.lr(self.progress.epoch);
-        let event: Option<Event> = self.meter.take(self.progress.step, self.epoch_now(), lr);
-        if let Some(event) = event {
             self.reporter.event(event);
         }
     }

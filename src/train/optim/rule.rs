@@ -16,22 +16,25 @@ pub fn update(settings: &OptimiserSettings, lr: f64, step: u64) -> Update {
             momentum: settings.momentum as f32,
             weight_decay: settings.weight_decay as f32,
         }),
-        OptimiserKind::AdamW => {
-            let exponent = i32::try_from(step).unwrap_or(i32::MAX);
-            let [correction, root] = BETAS.map(|beta| 1.0 - beta.powi(exponent));
-            let [old_mean, old_square] = BETAS.map(|beta| beta as f32);
-            let [new_mean, new_square] = BETAS.map(|beta| (1.0 - beta) as f32);
-            Update::AdamW(AdamWNumbers {
-                rate: (lr / correction) as f32,
-                root: root.sqrt() as f32,
-                shrink: (1.0 - lr * settings.weight_decay) as f32,
-                eps: EPS as f32,
-                old_mean,
-                new_mean,
-                old_square,
-                new_square,
-            })
-        }
+        OptimiserKind::AdamW => Update::AdamW(adamw_numbers(lr, settings.weight_decay, step)),
+    }
+}
+
+/// AdamW's numbers for the `step`th step, counted from 1.
+pub fn adamw_numbers(lr: f64, weight_decay: f64, step: u64) -> AdamWNumbers {
+    let exponent = i32::try_from(step).unwrap_or(i32::MAX);
+    let [correction, root] = BETAS.map(|beta| 1.0 - beta.powi(exponent));
+    let [old_mean, old_square] = BETAS.map(|beta| beta as f32);
+    let [new_mean, new_square] = BETAS.map(|beta| (1.0 - beta) as f32);
+    AdamWNumbers {
+        rate: (lr / correction) as f32,
+        root: root.sqrt() as f32,
+        shrink: (1.0 - lr * weight_decay) as f32,
+        eps: EPS as f32,
+        old_mean,
+        new_mean,
+        old_square,
+        new_square,
     }
 }
 

@@ -1,24 +1,11 @@
 //! The gated GNN's gradients.
 
 use super::super::super::graph::Distances;
-use super::super::dense::Columns;
+use super::super::dense::through_relu;
 use super::tape::{Event, Tape};
-use super::{GatedGnn, Gates, Gru, Message, Order};
+use super::{GatedGnn, Gates, Message, Order};
 
 impl GatedGnn {
-    /// The same weights, all zero: where gradients are summed up.
-    pub fn zeros(&self) -> Self {
-        Self {
-            width: self.width,
-            direct: self.direct.zeros(),
-            virtual_edges: self.virtual_edges.as_ref().map(Message::zeros),
-            gru: Gru {
-                input: self.gru.input.zeros(),
-                state: self.gru.state.zeros(),
-            },
-        }
-    }
-
     /// Goes back through a run on the same graph. `adjoint` holds a loss's derivatives by the resulting
     /// states, `[N, C]`; those by the features come back, and those by the weights are added to `gradients`.
     pub fn backward(
@@ -147,10 +134,6 @@ impl Way<'_> {
 }
 
 impl Message {
-    fn zeros(&self) -> Self {
-        Self(self.0.each_ref().map(Columns::zeros))
-    }
-
     /// `told` holds the derivatives by the message, and nothing afterwards.
     fn back(&self, state: &[f32], told: &mut [f32], by_state: &mut [f32], gradients: &mut Self) {
         if told.iter().all(|t| *t == 0.0) {
@@ -167,15 +150,6 @@ impl Message {
         through_relu(&mut by_inner, &inner);
         first.back(state, &by_inner, by_state, first_gradient);
         told.fill(0.0);
-    }
-}
-
-/// Derivatives by a rectifier's input from those by its result.
-fn through_relu(adjoint: &mut [f32], result: &[f32]) {
-    for (adjoint, result) in adjoint.iter_mut().zip(result) {
-        if *result <= 0.0 {
-            *adjoint = 0.0;
-        }
     }
 }
 
@@ -226,11 +200,9 @@ mod tests {
 
     /// All weights one after another.
     fn flat(gnn: &mut GatedGnn) -> Vec<&mut f32> {
-        let Message(direct) = &mut gnn.direct;
-        let virtual_edges = gnn.virtual_edges.iter_mut().flat_map(|m| &mut m.0);
-        let gru = [&mut gnn.gru.input, &mut gnn.gru.state];
-        let layers = direct.iter_mut().chain(virtual_edges).chain(gru);
-        layers.flat_map(Columns::values_mut).collect()
+        let mut all = Vec::new();
+        gnn.list(&mut all);
+        all.into_iter().flat_map(|w| w.iter_mut()).collect()
     }
 
     #[test]
@@ -243,7 +215,8 @@ mod tests {
             let (features, wanted) = (numbers("features", len), numbers("wanted", len));
             let (states, tape) = gnn.run_noting(features.clone(), &distances);
             assert_eq!(states, gnn.run(features.clone(), &distances));
-            let mut gradients = gnn.zeros();
+            let mut gradients = gnn.clone();
+            flat(&mut gradients).into_iter().for_each(|g| *g = 0.0);
             let by_features = gnn.backward(&tape, &distances, wanted.clone(), &mut gradients);
 
             // Along a direction in the features, and one in the weights.

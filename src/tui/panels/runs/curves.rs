@@ -242,7 +242,7 @@ impl Curves {
                 self.note(line.t_ms, &text, *state == RunState::Failed);
             }
             Event::Note { text } => self.note(line.t_ms, text, false),
-            Event::System { .. } => {}
+            Event::Phases(_) | Event::System { .. } => {}
         }
     }
 

@@ -1,0 +1,338 @@
+//! Training a GHN (Knyazev et al. 2021, equation 2; 2023, section 4): in every step networks are drawn, their
+//! parameters predicted, all see the same images, and the derivatives of their losses go back through the
+//! prediction into the GHN.
+//!
+//! | file | what it owns |
+//! | --- | --- |
+//! | `recipe` | [`GhnRecipe`]: how a GHN is trained |
+//! | `sample` | the networks of a step |
+//! | `step` | one optimiser step |
+//! | `optimiser` | Adam on the GHN's weights, and their running average |
+//! | `evaluate` | [`evaluate_ghn`]: accuracy of predicted, untrained networks |
+//! | `control` | what steering asks of the run |
+
+mod control;
+mod evaluate;
+mod optimiser;
+mod recipe;
+mod sample;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{Checkpoint, Checkpoints, Kind};
+use super::meter::Meter;
+use super::process::Monitor;
+use super::progress::EpochSums;
+use super::steering::{Flow, Steered};
+use super::{
+    Best, End, EpochSummary, Event, Metrics, Outcome, Progress, Reporter, RunState, Split,
+    TrainError,
+};
+use crate::data::{DataError, EvalLoader, TrainLoader};
+use crate::ghn::{Ghn, Gradient};
+use crate::nn::Placement;
+pub use evaluate::{PredictedNetwork, evaluate_ghn};
+use optimiser::Optimiser;
+pub use recipe::{GhnOptimiserKind, GhnRecipe, GhnSchedule, Stage};
+pub use sample::Net;
+use sample::Sampler;
+use step::Phases;
+
+/// A checkpoint in the middle of a long epoch after this time.
+const CHECKPOINT_S: u64 = 60;
+/// The share of left out networks at which training ends.
+const MOST_SKIPPED: f64 = 0.02;
+/// Networks before that share means anything.
+const FEW_NETWORKS: u64 = 500;
+
+/// A GHN's training, ready to begin.
+pub struct GhnTask {
+    pub recipe: GhnRecipe,
+    /// The GHN to begin with. Its weights are overwritten if there is a checkpoint.
+    pub ghn: Ghn,
+    /// Where the networks run; the GHN itself runs on the CPU.
+    pub placement: Placement,
+    /// Opens the training images at a side.
+    pub images: Box<dyn Fn(usize) -> Result<TrainLoader, DataError>>,
+    /// Held-out images, if there are any.
+    pub val: Option<EvalLoader>,
+    pub seed: u64,
+    /// The run's folder `checkpoint`.
+    pub checkpoints: PathBuf,
+}
+
+/// Trains until the last epoch is done or somebody says stop. Goes on from the last checkpoint if there is one;
+/// on the CPU, the numbers are then those of a run that was never interrupted.
+///
+/// What the reporter hears is as with [`super::finetune`].
+///
+/// # Errors
+/// [`TrainError::Diverged`] if too many networks had to be left out, and everything that can go wrong with
+/// images, networks and disk. Checkpoints written before stay as they are.
+pub fn train_ghn(task: GhnTask, reporter: &mut dyn Reporter) -> Result<Outcome, TrainError> {
+    let mut trainer = Trainer::begin(task, reporter)?;
+    trainer.state(RunState::Running);
+    let end = match trainer.all_epochs()? {
+        Flow::On => End::Finished,
+        Flow::Stop => End::Stopped,
+    };
+    trainer.state(match end {
+        End::Finished => RunState::Finished,
+        End::Stopped => RunState::Stopped,
+    });
+    trainer.count_time();
+    let progress = trainer.progress;
+    Ok(Outcome {
+        end,
+        epochs: progress.epoch,
+        step: progress.step,
+        last: progress.last,
+        best: progress.best,
+        seconds: progress.seconds,
+    })
+}
+
+/// A training at work.
+struct Trainer<'a> {
+    task: GhnTask,
+    reporter: &'a mut dyn Reporter,
+    gradient: Gradient,
+    optimiser: Optimiser,
+    sampler: Sampler,
+    loader: TrainLoader,
+    /// Side of the loader's images.
+    side: usize,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    meter: Meter,
+    phases: Phases,
+    monitor: Monitor,
+    /// Until when [`Progress::seconds`] is counted.
+    counted: Instant,
+    /// When the last checkpoint was written.
+    saved: Instant,
+}
+
+impl<'a> Trainer<'a> {
+    fn begin(mut task: GhnTask, reporter: &'a mut dyn Reporter) -> Result<Self, TrainError> {
+        let recipe = &task.recipe;
+        recipe.check().map_err(TrainError::BadTask)?;
+        let checkpoints = Checkpoints::open(&task.checkpoints)?;
+        let (kind, decay) = (recipe.optimizer, recipe.weight_decay);
+        let mut optimiser = Optimiser::new(kind, decay, recipe.average, &mut task.ghn);
+        let progress = match checkpoints.read(Kind::Last)? {
+            Some(checkpoint) => {
+                let states = [checkpoint.model, checkpoint.optimiser];
+                if !optimiser.load(&mut task.ghn, states) {
+                    return Err(TrainError::BadTask(format!(
+                        "the checkpoint in {} is that of another GHN or optimiser; was the recipe changed?",
+                        task.checkpoints.display()
+                    )));
+                }
+                let progress = checkpoint.progress;
+                let text = format!("resumed after step {}", progress.step);
+                reporter.event(Event::Note { text });
+                progress
+            }
+            None => Progress::new(recipe.lr),
+        };
+        let side = recipe.image;
+        let loader = (task.images)(side).map_err(reading)?;
+        let mut trainer = Self {
+            gradient: task.ghn.gradient(),
+            sampler: Sampler {
+                seed: task.seed,
+                rule: recipe.visits,
+                classes: recipe.ghn.num_classes,
+                most_nodes: recipe.most_nodes,
+            },
+            optimiser,
+            loader,
+            side,
+            progress,
+            checkpoints,
+            meter: Meter::new(),
+            phases: Phases::default(),
+            monitor: Monitor::new(),
+            counted: Instant::now(),
+            saved: Instant::now(),
+            reporter,
+            task,
+        };
+        trainer.seek()?;
+        Ok(trainer)
+    }
+
+    /// Steps of the whole training.
+    fn all_steps(&self) -> u64 {
+        u64::from(self.task.recipe.epochs) * self.loader.batches() as u64
+    }
+
+    /// The stage of the next step.
+    fn stage(&self) -> Stage {
+        self.task.recipe.stage(self.progress.step, self.all_steps())
+    }
+
+    fn lr(&self) -> f64 {
+        let (base, step) = (self.progress.base_lr, self.progress.step);
+        self.task.recipe.lr(base, step, self.all_steps())
+    }
+
+    /// Puts the loader at the next step's images, which may have another side than those before.
+    fn seek(&mut self) -> Result<(), TrainError> {
+        let side = self.stage().image;
+        if side != self.side {
+            self.loader = (self.task.images)(side).map_err(reading)?;
+            self.side = side;
+        }
+        let (epoch, batch) = (u64::from(self.progress.epoch), self.progress.batch);
+        self.loader.seek(epoch, batch).map_err(reading)
+    }
+
+    fn all_epochs(&mut self) -> Result<Flow, TrainError> {
+        // A command that came while the run was starting must not wait for the first step.
+        if self.obey()? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+        while self.progress.epoch < self.task.recipe.epochs {
+            if self.epoch()? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            self.finish_epoch()?;
+        }
+        Ok(Flow::On)
+    }
+
+    /// The steps of the current epoch that are left.
+    fn epoch(&mut self) -> Result<Flow, TrainError> {
+        while self.progress.batch < self.loader.batches() {
+            if self.stage().image != self.side {
+                self.seek()?;
+            }
+            self.step()?;
+            self.tell_if_due();
+            if self.obey()? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+            if self.saved.elapsed() >= Duration::from_secs(CHECKPOINT_S) {
+                self.save()?;
+            }
+        }
+        self.tell();
+        Ok(Flow::On)
+    }
+
+    /// Looks at some networks of the validation split, writes the checkpoints, tells of the epoch.
+    fn finish_epoch(&mut self) -> Result<(), TrainError> {
+        let sums = std::mem::take(&mut self.progress.sums);
+        let images = sums.images.max(1) as f64;
+        let train = Metrics {
+            loss: sums.loss / images,
+            top1: 100.0 * sums.correct as f64 / images,
+            top5: None,
+            images: sums.images,
+            seconds: sums.seconds,
+        };
+        self.progress.last.train = Some(train);
+        let lr = self.lr();
+        self.progress.epoch += 1;
+        self.progress.batch = 0;
+        self.progress.sums = EpochSums::default();
+        let epoch = self.progress.epoch;
+        let val = self.look()?;
+        if let Some(metrics) = val {
+            let event = metrics.event(self.progress.step, f64::from(epoch), Split::Val);
+            self.reporter.event(event);
+            self.progress.last.val = Some(metrics);
+        }
+        let best = self.progress.best.map_or(f64::NEG_INFINITY, |b| b.top1);
+        let best = val
+            .filter(|metrics| metrics.top1 > best)
+            .map(|metrics| Best {
+                epoch,
+                top1: metrics.top1,
+                split: Split::Val,
+            });
+        self.progress.best = best.or(self.progress.best);
+        self.save()?;
+        if best.is_some() {
+            self.checkpoints.promote()?;
+        }
+        self.reporter.epoch(&EpochSummary {
+            epoch,
+            step: self.progress.step,
+            lr,
+            train_loss: train.loss,
+            train_top1: train.top1,
+            val,
+            test: None,
+            images_per_s: images / sums.seconds.max(1e-9),
+            seconds: self.progress.seconds,
+        });
+        Ok(())
+    }
+
+    /// Mean accuracy of some predicted networks on the held-out images.
+    fn look(&mut self) -> Result<Option<Metrics>, TrainError> {
+        let count = self.task.recipe.eval_networks;
+        let Some(loader) = self.task.val.as_mut().filter(|_| count > 0) else {
+            return Ok(None);
+        };
+        self.optimiser.exchange(&mut self.task.ghn);
+        let names = evaluate::names(crate::arch::deepnets::Split::Val, count);
+        let ghn = &self.task.ghn;
+        let classes = self.task.recipe.ghn.num_classes;
+        let begun = Instant::now();
+        let mut all = Vec::new();
+        for name in &names {
+            let arch = evaluate::network(name, classes, self.task.recipe.image)?;
+            all.push(evaluate_ghn(ghn, arch, loader, self.task.placement)?.metrics);
+        }
+        self.optimiser.exchange(&mut self.task.ghn);
+        let finite: Vec<f64> = all
+            .iter()
+            .map(|m| m.loss)
+            .filter(|l| l.is_finite())
+            .collect();
+        Ok(Some(Metrics {
+            loss: finite.iter().sum::<f64>() / finite.len().max(1) as f64,
+            top1: all.iter().map(|m| m.top1).sum::<f64>() / all.len() as f64,
+            top5: None,
+            images: all.iter().map(|m| m.images).sum(),
+            seconds: begun.elapsed().as_secs_f64(),
+        }))
+    }
+
+    fn tell_if_due(&mut self) {
+        if self.meter.is_due() {
+            self.tell();
+        }
+        let (step, epoch) = (self.progress.step, self.epoch_now());
+        if let Some(event) = self.monitor.poll(step, epoch) {
+            self.reporter.event(event);
+        }
+    }
+
+    /// Epochs done, as a fraction.
+    fn epoch_now(&self) -> f64 {
+        let batches = self.loader.batches().max(1);
+        f64::from(self.progress.epoch) + self.progress.batch as f64 / batches as f64
+    }
+
+    /// Adds the time since the last call to the run's time.
+    fn count_time(&mut self) {
+        self.progress.seconds += self.counted.elapsed().as_secs_f64();
+        self.counted = Instant::now();
+    }
+}
+
+fn reading(source: DataError) -> TrainError {
+    TrainError::Data {
+        doing: "reading images to train on",
+        source,
+    }
+}

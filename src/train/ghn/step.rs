@@ -1,0 +1,235 @@
+//! One optimiser step of a GHN.
+
+use std::time::Instant;
+
+use super::{FEW_NETWORKS, MOST_SKIPPED, Net, Trainer, reading};
+use crate::data::Batch;
+use crate::init::random::complete;
+use crate::nn::{Images, Network, NnError, Regularisation, StateDict, StepOptions, StepOutput};
+use crate::train::meter::StepResult;
+use crate::train::{StepPhases, TrainError};
+
+/// Sums over the steps since the last event.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Phases {
+    steps: u64,
+    seconds: StepPhases,
+}
+
+impl Phases {
+    /// The event over everything since the last one, which begins anew; none if there was no step.
+    pub fn take(&mut self, step: u64, epoch: f64, skipped: u64) -> Option<StepPhases> {
+        let Self { steps, seconds } = std::mem::take(self);
+        let mean = |seconds: f64| seconds / steps as f64;
+        (steps > 0).then(|| StepPhases {
+            step,
+            epoch,
+            graph: mean(seconds.graph),
+            predict: mean(seconds.predict),
+            forward: mean(seconds.forward),
+            backward: mean(seconds.backward),
+            update: mean(seconds.update),
+            skipped,
+        })
+    }
+}
+
+/// Adds the time since the last lap to one phase after another.
+struct Laps(Instant);
+
+impl Laps {
+    fn add(&mut self, phase: &mut f64) {
+        *phase += self.0.elapsed().as_secs_f64();
+        self.0 = Instant::now();
+    }
+}
+
+/// What a step's networks gave together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    loss: f64,
+    correct: usize,
+    networks: usize,
+}
+
+impl Trainer<'_> {
+    /// One optimiser step.
+    pub(super) fn step(&mut self) -> Result<(), TrainError> {
+        let begun = Instant::now();
+        let batch = self.loader.next().map_err(reading)?;
+        let waited = begun.elapsed();
+        let mut laps = Laps(Instant::now());
+        let stage = self.stage();
+        let count = self.task.recipe.meta_batch;
+        let nets = self.sampler.meta_batch(self.progress.step, count, &stage);
+        laps.add(&mut self.phases.seconds.graph);
+        self.gradient.clear();
+        let mut sums = Sums::default();
+        for net in &nets {
+            self.learn_from(net, &batch, &mut laps, &mut sums)?;
+        }
+        let grad_norm = self.update(sums.networks);
+        laps.add(&mut self.phases.seconds.update);
+        self.phases.steps += 1;
+        let networks = sums.networks.max(1);
+        self.count(&StepResult {
+            loss: sums.loss / networks as f64,
+            correct: sums.correct / networks,
+            images: batch.batch,
+            grad_norm,
+            took: begun.elapsed(),
+            waited,
+        });
+        self.give_up_if_diverged()
+    }
+
+    /// One network's part of the gradient. One whose numbers leave the range of floats is left out.
+    fn learn_from(
+        &mut self,
+        net: &Net,
+        batch: &Batch,
+        laps: &mut Laps,
+        sums: &mut Sums,
+    ) -> Result<(), TrainError> {
+        let (ghn, seed) = (&self.task.ghn, self.task.seed);
+        let predicted = ghn.predict_noting(&net.graph, &net.parameters, seed);
+        let (tensors, notes) = predicted.map_err(TrainError::Ghn)?;
+        let lengths: Vec<f64> = if self.task.recipe.penalty > 0.0 {
+            tensors
+                .iter()
+                .map(|(_, t)| length(t.floats().unwrap_or_default()))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let pull = (!lengths.is_empty()).then(|| tensors.clone());
+        let mut network = Network::on(&net.arch, self.task.placement).map_err(training)?;
+        network
+            .load(&complete(&net.arch, tensors, seed))
+            .map_err(training)?;
+        laps.add(&mut self.phases.seconds.predict);
+        let (output, mut by_parameters) = self.run(&mut network, batch).map_err(training)?;
+        let times = network.step_times();
+        let forward: f64 = times.iter().map(|t| t.forward).sum();
+        self.phases.seconds.forward += forward;
+        self.phases.seconds.backward -= forward;
+        let is_finite = |state: &StateDict| {
+            let mut tensors = state.iter();
+            tensors.all(|(_, t)| length(t.floats().unwrap_or_default()).is_finite())
+        };
+        if !output.loss.is_finite() || !is_finite(&by_parameters) {
+            self.progress.skipped += 1;
+            laps.add(&mut self.phases.seconds.backward);
+            return Ok(());
+        }
+        if let Some(tensors) = pull {
+            shrink(
+                &mut by_parameters,
+                &tensors,
+                &lengths,
+                self.task.recipe.penalty,
+            );
+        }
+        let ghn = &self.task.ghn;
+        ghn.backward(&notes, &by_parameters, &mut self.gradient);
+        sums.loss += output.loss;
+        sums.correct += output.correct;
+        sums.networks += 1;
+        laps.add(&mut self.phases.seconds.backward);
+        Ok(())
+    }
+
+    /// A network's loss on the images, and its derivatives by the parameters.
+    fn run(
+        &self,
+        network: &mut Network,
+        batch: &Batch,
+    ) -> Result<(StepOutput, StateDict), NnError> {
+        let images = Images {
+            pixels: &batch.pixels,
+            batch: batch.batch,
+        };
+        let options = StepOptions {
+            label_smoothing: self.task.recipe.label_smoothing as f32,
+            regularisation: Regularisation::Seeded {
+                seed: self.task.seed,
+                step: self.progress.step,
+            },
+        };
+        let output = network.train_step(&images, &batch.labels, &options)?;
+        Ok((output, network.gradients()?))
+    }
+
+    /// Changes the weights by the mean gradient of so many networks; gives its norm.
+    fn update(&mut self, networks: usize) -> f64 {
+        let mut weights = self.gradient.weights_mut();
+        let square: f64 = weights.iter().map(|w| length(w).powi(2)).sum();
+        let norm = square.sqrt() / networks.max(1) as f64;
+        if networks == 0 || !norm.is_finite() {
+            return norm;
+        }
+        let shrunk = (self.task.recipe.clip / (norm + 1e-6)).min(1.0);
+        let factor = (shrunk / networks as f64) as f32;
+        for weight in &mut weights {
+            weight.iter_mut().for_each(|g| *g *= factor);
+        }
+        let lr = self.lr();
+        self.optimiser
+            .step(&mut self.task.ghn, &mut self.gradient, lr);
+        norm
+    }
+
+    fn count(&mut self, result: &StepResult) {
+        self.progress.step += 1;
+        self.progress.batch += 1;
+        if !result.loss.is_finite() {
+            return;
+        }
+        self.meter.add(result);
+        let sums = &mut self.progress.sums;
+        sums.loss += result.loss * result.images as f64;
+        sums.correct += result.correct as u64;
+        sums.images += result.images as u64;
+        sums.seconds += result.took.as_secs_f64();
+    }
+
+    /// Some networks may leave the range of floats; when many do, the GHN is lost.
+    fn give_up_if_diverged(&mut self) -> Result<(), TrainError> {
+        let networks = self.progress.step * self.task.recipe.meta_batch as u64;
+        let skipped = self.progress.skipped;
+        if networks < FEW_NETWORKS || skipped as f64 <= MOST_SKIPPED * networks as f64 {
+            return Ok(());
+        }
+        Err(TrainError::Diverged {
+            step: self.progress.step,
+            skipped,
+            networks,
+        })
+    }
+}
+
+/// Euclidean length.
+fn length(values: &[f32]) -> f64 {
+    let square: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+    square.sqrt()
+}
+
+/// Adds the derivatives of the penalty, `weight` times the sum of the parameters' lengths.
+fn shrink(by_parameters: &mut StateDict, tensors: &StateDict, lengths: &[f64], weight: f64) {
+    for ((name, tensor), length) in tensors.iter().zip(lengths) {
+        let Some(by) = by_parameters.get_mut(name).and_then(|t| t.floats_mut()) else {
+            continue;
+        };
+        let factor = (weight / length.max(f64::MIN_POSITIVE)) as f32;
+        for (by, value) in by.iter_mut().zip(tensor.floats().unwrap_or_default()) {
+            *by += factor * value;
+        }
+    }
+}
+
+fn training(source: NnError) -> TrainError {
+    TrainError::Network {
+        doing: "training a predicted network",
+        source,
+    }
+}

@@ -1,0 +1,108 @@
+//! Commands from outside, between two steps: pause, stop, checkpoint, a new learning rate.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{Command, RunState, TrainError};
+
+/// How often a paused run looks for commands.
+const PAUSE_POLL: Duration = Duration::from_millis(100);
+
+/// Whether the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    On,
+    Stop,
+}
+
+/// A run at work that can be steered.
+pub trait Steered {
+    /// The next command that waits, if any.
+    fn next_command(&mut self) -> Option<Command>;
+
+    /// Optimiser steps done.
+    fn steps_done(&self) -> u64;
+
+    /// Tells what the steps since the last time gave.
+    fn tell(&mut self);
+
+    /// Writes `checkpoint/last`.
+    fn save(&mut self) -> Result<(), TrainError>;
+
+    /// Makes this the learning rate of the next step.
+    fn set_lr(&mut self, lr: f64);
+
+    /// The time since the last save was a pause, which does not count.
+    fn forget_time(&mut self);
+
+    fn state(&mut self, state: RunState);
+
+    fn note(&mut self, text: String);
+
+    /// Does what the commands that wait ask for.
+    fn obey(&mut self) -> Result<Flow, TrainError> {
+        while let Some(command) = self.next_command() {
+            let flow = match command {
+                Command::Stop => {
+                    self.tell();
+                    self.save()?;
+                    Flow::Stop
+                }
+                Command::Pause => self.pause()?,
+                Command::Resume => Flow::On,
+                Command::Checkpoint | Command::SetLr(_) => self.obey_small(command)?,
+            };
+            if flow == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    /// Writes a checkpoint and waits for resume or stop.
+    fn pause(&mut self) -> Result<Flow, TrainError> {
+        self.tell();
+        self.save()?;
+        self.state(RunState::Paused);
+        let flow = loop {
+            match self.next_command() {
+                Some(Command::Resume) => break Flow::On,
+                Some(Command::Stop) => {
+                    // A new learning rate may have been set meanwhile.
+                    self.forget_time();
+                    self.save()?;
+                    break Flow::Stop;
+                }
+                Some(Command::Pause) => {}
+                Some(command) => {
+                    self.forget_time();
+                    self.obey_small(command)?;
+                }
+                None => sleep(PAUSE_POLL),
+            }
+        };
+        self.forget_time();
+        if flow == Flow::On {
+            self.state(RunState::Running);
+        }
+        Ok(flow)
+    }
+
+    /// Commands that do not change whether the run goes on.
+    fn obey_small(&mut self, command: Command) -> Result<Flow, TrainError> {
+        let step = self.steps_done();
+        match command {
+            Command::Checkpoint => {
+                self.save()?;
+                self.note(format!("checkpoint written after step {step}"));
+            }
+            Command::SetLr(lr) => {
+                self.tell();
+                self.set_lr(lr);
+                self.note(format!("learning rate set to {lr} after step {step}"));
+            }
+            Command::Pause | Command::Resume | Command::Stop => {}
+        }
+        Ok(Flow::On)
+    }
+}
