@@ -15,15 +15,13 @@ use tempfile::TempDir;
 /// How long a condition may take before a test fails. Generous: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Two starts of a small network on 20 images an epoch.
+/// A small network on 20 images an epoch.
 const SMALL: &[&str] = &[
     "reproduce",
     "--data",
     "synthetic",
     "--archs",
     "squeezenet1_1",
-    "--starts",
-    "rand,ghn",
     "--shots",
     "2",
     "--eval-every",
@@ -41,8 +39,8 @@ fn command(home: &TempDir, more: &[&str]) -> Command {
     command
 }
 
-fn small(home: &TempDir, more: &[&str]) -> Command {
-    command(home, &[SMALL, more].concat())
+fn small(home: &TempDir, starts: &str, more: &[&str]) -> Command {
+    command(home, &[SMALL, &["--starts", starts], more].concat())
 }
 
 fn home() -> TempDir {
@@ -119,10 +117,10 @@ fn by_hand(home: &TempDir) -> BTreeMap<(String, u64), f64> {
     let runs = runs(home).into_iter().map(|run| {
         let request = RunDir::open(&run).unwrap().request().unwrap();
         let events = events(&run);
-        let tests = events
+        let test = events
             .iter()
-            .filter(|e| e["kind"] == "eval" && e["split"] == "test");
-        let top1 = tests.last().and_then(|e| e["top1"].as_f64());
+            .rfind(|e| e["kind"] == "eval" && e["split"] == "test");
+        let top1 = test.and_then(|e| e["top1"].as_f64());
         ((request.init, request.seed), top1.expect("a test accuracy"))
     });
     runs.collect()
@@ -136,7 +134,9 @@ fn close(a: &Value, b: f64) -> bool {
 fn a_killed_experiment_goes_on_and_repeats_nothing() {
     let home = home();
     let more = ["--seeds", "2", "--epochs", "8"];
-    let mut child = small(&home, &more).spawn().expect("the program starts");
+    let mut child = small(&home, "rand,ghn", &more)
+        .spawn()
+        .expect("the program starts");
     wait_until("the first run has finished", || {
         runs(&home).iter().any(|run| is_in(run, "finished"))
     });
@@ -153,7 +153,7 @@ fn a_killed_experiment_goes_on_and_repeats_nothing() {
         .map(|run| fs::read(run.join("events.jsonl")).unwrap())
         .collect();
 
-    let report = json(small(&home, &more));
+    let report = json(small(&home, "rand,ghn", &more));
     assert_eq!(runs(&home).len(), 4);
     for (run, log) in before.iter().zip(&logs) {
         let now = fs::read(run.join("events.jsonl")).unwrap();
@@ -203,9 +203,8 @@ fn a_killed_experiment_goes_on_and_repeats_nothing() {
 #[test]
 fn an_interrupt_stops_the_worker_and_the_same_command_resumes_it() {
     let home = home();
-    let more = ["--seeds", "1", "--epochs", "40", "--starts", "rand"];
-    let more = [&SMALL[..5], &more, &SMALL[7..]].concat();
-    let child = command(&home, &more).spawn().expect("the program starts");
+    let asked = || small(&home, "rand", &["--seeds", "1", "--epochs", "40"]);
+    let child = asked().spawn().expect("the program starts");
     wait_until("a step was done", || {
         let runs = runs(&home);
         runs.iter()
@@ -219,7 +218,7 @@ fn an_interrupt_stops_the_worker_and_the_same_command_resumes_it() {
     let run = &runs(&home)[0];
     assert!(is_in(run, "stopped"), "{:?}", states(run));
 
-    let report = json(command(&home, &more));
+    let report = json(asked());
     assert_eq!(runs(&home).len(), 1, "the run goes on, no other one begins");
     assert_eq!(report["finished"], 1);
     let expected = [
@@ -233,9 +232,8 @@ fn an_interrupt_stops_the_worker_and_the_same_command_resumes_it() {
 #[test]
 fn a_failed_run_is_told_and_left_alone_until_asked_for() {
     let home = home();
-    let named = ["--epochs", "1", "--name", "mine", "--starts", "rand"];
-    let named = [&SMALL[..5], &named, &SMALL[7..]].concat();
-    let with = |more: &[&str]| command(&home, &[&named[..], more].concat());
+    let named = ["--epochs", "1", "--name", "mine"];
+    let with = |more: &[&str]| small(&home, "rand", &[&named, more].concat());
     json(with(&["--seeds", "1"]));
     // As if the second seed had failed.
     let mut request = RunDir::open(&runs(&home)[0]).unwrap().request().unwrap();
@@ -268,9 +266,9 @@ fn a_failed_run_is_told_and_left_alone_until_asked_for() {
 fn another_protocol_under_the_same_name_is_refused() {
     let home = home();
     let named = ["--epochs", "1", "--name", "mine", "--seeds", "1"];
-    json(small(&home, &named));
+    json(small(&home, "rand,ghn", &named));
     let other = ["--epochs", "2", "--name", "mine", "--seeds", "1"];
-    let said = failure(small(&home, &other));
+    let said = failure(small(&home, "rand,ghn", &other));
     assert!(
         said.contains("training.epochs") && said.contains("--name"),
         "{said}"
