@@ -36,7 +36,11 @@ impl Screen {
         let count = |fate: Fate| planned.iter().filter(|run| run.fate == fate).count();
         let bar = stderr().is_terminal().then(|| {
             let length = (planned.len() as f64 * PER_RUN) as u64;
-            progress::bar(length, "{bar:24} {wide_msg}")
+            let bar = progress::bar(length, "{bar:24} {eta} left  {wide_msg}");
+            // What was done before says nothing of the pace.
+            bar.set_position((begun(planned) * PER_RUN) as u64);
+            bar.reset_eta();
+            bar
         });
         let screen = Self {
             bar,
@@ -133,11 +137,15 @@ impl Screen {
                 continue;
             };
             parts.insert(run.id().clone(), run.progress().unwrap_or(0.0));
-            let accuracy = print::top1(run.standing.val);
+            let accuracy = run
+                .standing
+                .val
+                .map(|point| format!("  {:.2} %", point.top1));
             words.push(format!(
-                "{} {} {accuracy} %",
+                "{} {}{}",
                 what(&run.request),
-                print::epochs(&run)
+                print::epochs(&run),
+                accuracy.unwrap_or_default()
             ));
         }
         let done = self.ended.get() as f64 + parts.values().sum::<f64>();
@@ -162,6 +170,19 @@ impl Screen {
             }
         }
     }
+}
+
+/// How many runs are done, parts of runs among them.
+fn begun(planned: &[Planned]) -> f64 {
+    let part = |run: &Planned| match run.fate {
+        Fate::Finished | Fate::Failed => 1.0,
+        Fate::Start => 0.0,
+        Fate::Going | Fate::Resume => {
+            let stored = run.dir.as_ref().and_then(|dir| Summary::read(dir).ok());
+            stored.and_then(|run| run.progress()).unwrap_or(0.0)
+        }
+    };
+    planned.iter().map(part).sum()
 }
 
 /// A run in a few words.

@@ -6,125 +6,134 @@ use super::protocol::{Data, GhnUsed, Network, PostUsed, Protocol};
 /// Digits of a GHN's hash that are shown.
 const HASH_DIGITS: usize = 12;
 
+/// A name and what stands behind it; rows after the first of a name have none.
+type Row = (String, String);
+
 /// The protocol's lines.
 #[must_use]
 pub fn lines(protocol: &Protocol) -> Vec<String> {
-    let mut table = Table::new(&[("protocol", Align::Left), ("", Align::Left)]);
-    let mut row = |name: &str, text: String| table.row(&[name, &text]);
-    for text in data(&protocol.data) {
-        row(text.0, text.1);
-    }
+    let mut rows = data(&protocol.data);
     for network in &protocol.networks {
-        row(&network.arch, training(network));
-        row("", recipe(network));
-        if let Some(post) = &network.post {
-            row("", post_processing(post));
-        }
+        rows.extend(under(&network.arch, training(network)));
     }
-    row("starts", protocol.starts.join(", "));
-    for ghn in ghns(&protocol.ghns) {
-        row("GHN", ghn);
-    }
+    rows.push(row("starts", protocol.starts.join(", ")));
+    rows.extend(under("GHN", ghns(&protocol.ghns)));
     let seeds: Vec<String> = protocol.seeds.iter().map(u64::to_string).collect();
-    row("seeds", seeds.join(", "));
-    row("device", protocol.devices.join(", "));
-    row("precision", protocol.dtypes.join(", "));
-    row("hyperscope", protocol.versions.join(", "));
+    rows.push(row("seeds", seeds.join(", ")));
+    rows.push(row("device", protocol.devices.join(", ")));
+    rows.push(row("precision", protocol.dtypes.join(", ")));
+    rows.push(row("hyperscope", protocol.versions.join(", ")));
+    let mut table = Table::new(&[("protocol", Align::Left), ("", Align::Left)]);
+    for (name, text) in &rows {
+        table.row(&[name, text]);
+    }
     table.lines()
 }
 
-fn data(data: &Data) -> Vec<(&'static str, String)> {
-    let images = match data.shots {
-        Some(shots) => format!("the first {shots} images of each class, in the data's order"),
-        None => "all images".to_owned(),
-    };
-    let kept = if data.val {
-        "the last tenth of the training images is kept for validation; test images once, after the last epoch"
-    } else {
-        "without validation images; the test images are used at each evaluation"
-    };
-    let mut rows = vec![(
-        "data",
-        format!("{}: {}, {} classes", data.name, data.spec, data.classes),
-    )];
+fn row(name: &str, text: impl Into<String>) -> Row {
+    (name.to_owned(), text.into())
+}
+
+/// Several lines under one name.
+fn under(name: &str, texts: Vec<String>) -> Vec<Row> {
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
+    names
+        .zip(texts)
+        .map(|(name, text)| row(name, text))
+        .collect()
+}
+
+fn data(data: &Data) -> Vec<Row> {
+    let classes = data.classes;
+    let mut rows = vec![
+        row("data", format!("{}, {classes} classes", data.name)),
+        row("", data.spec.clone()),
+    ];
     if let Some(opened) = &data.opened {
-        let val = opened.val_images.map(|n| format!(", {n} for validation"));
-        rows.push((
-            "images",
-            format!(
-                "{}: {} to train on{}, {} to test",
-                opened.kind,
-                opened.train_images,
-                val.unwrap_or_default(),
-                opened.test_images
-            ),
-        ));
+        let val = opened.val_images.map(|n| format!(", {n} to validate"));
+        let counts = format!(
+            "{} to train on{}, {} to test",
+            opened.train_images,
+            val.unwrap_or_default(),
+            opened.test_images
+        );
+        rows.push(row("images", opened.kind));
+        rows.push(row("", counts));
     }
-    rows.push(("shots", images));
-    rows.push(("", kept.to_owned()));
-    let side = data.side;
-    let augmentation = if data.augment {
-        "to train: padded by an eighth, random crop, random flip (not of digits)"
-    } else {
-        "no augmentation"
+    let trained = match data.shots {
+        Some(shots) => format!("the first {shots} of each class, in the data's order"),
+        None => "all".to_owned(),
     };
-    rows.push(("input", format!("{side} x {side} pixels; {augmentation}")));
+    rows.push(row("training", trained));
+    let (val, test) = if data.val {
+        (
+            "the last tenth of the training images, kept apart",
+            "once, after the last epoch",
+        )
+    } else {
+        ("none", "at each evaluation")
+    };
+    rows.push(row("validation", val));
+    rows.push(row("test", test));
+    let augmentation = if data.augment {
+        "padding by an eighth, random crop, random flip (not of digits)"
+    } else {
+        "none"
+    };
+    rows.push(row("augmentation", augmentation));
+    rows.push(row("input", format!("{0} x {0} pixels", data.side)));
     if let Some(opened) = &data.opened {
-        rows.push((
-            "",
-            format!(
-                "less mean {:.4?}, by deviation {:.4?}",
-                opened.mean, opened.std
-            ),
-        ));
+        let normalised = format!("less {:.4?}, over {:.4?}", opened.mean, opened.std);
+        rows.push(row("", normalised));
     }
     rows
 }
 
-fn training(network: &Network) -> String {
+fn training(network: &Network) -> Vec<String> {
     let momentum = if network.momentum > 0.0 {
         format!(" momentum {}", network.momentum)
     } else {
         String::new()
     };
     let clip = network.clip.map(|c| format!(", gradients clipped at {c}"));
-    format!(
-        "{}{momentum}, lr {}, weight decay {}, batch {}, {} epochs{}",
-        network.optimizer,
-        network.lr,
-        network.wd,
-        network.batch,
-        network.epochs,
-        clip.unwrap_or_default(),
-    )
-}
-
-/// Whose numbers they are, and what is the same for all networks.
-fn recipe(network: &Network) -> String {
-    let made_for = if network.recipe == network.arch {
-        ""
-    } else {
-        ", made for that network"
-    };
     let every = match network.eval_every {
         0 | 1 => "each epoch".to_owned(),
         n => format!("every {n} epochs"),
     };
-    format!(
-        "recipe of {}{made_for}; cosine to 0, epoch by epoch; label smoothing {}; evaluated {every}",
-        network.recipe, network.label_smoothing
-    )
+    let own = if network.recipe == network.arch {
+        "its own"
+    } else {
+        "made for that network"
+    };
+    let mut lines = vec![
+        format!("recipe of {}, {own}", network.recipe),
+        format!(
+            "{}{momentum}, lr {}, weight decay {}, batch {}",
+            network.optimizer, network.lr, network.wd, network.batch
+        ),
+        format!(
+            "{} epochs, cosine to 0 by epochs{}",
+            network.epochs,
+            clip.unwrap_or_default()
+        ),
+        format!(
+            "label smoothing {}, evaluated {every}",
+            network.label_smoothing
+        ),
+    ];
+    lines.extend(network.post.iter().flat_map(post_processing));
+    lines
 }
 
-fn post_processing(post: &PostUsed) -> String {
+fn post_processing(post: &PostUsed) -> [String; 2] {
     let layer = match (post.number, post.layers, &post.path) {
-        (Some(number), Some(layers), Some(path)) => format!("{number} of {layers} ({path})"),
+        (Some(number), Some(layers), Some(path)) => format!("{number} of {layers}, {path}"),
         _ => post.layer.clone(),
     };
-    format!(
-        "post-processed from layer {layer} to the last but one: noise of beta {:e}, QR for orth",
-        post.beta
-    )
+    [
+        format!("noise: beta {:e}; orth: QR after it", post.beta),
+        format!("both from layer {layer}, to the last but one"),
+    ]
 }
 
 fn ghns(used: &[GhnUsed]) -> Vec<String> {

@@ -127,9 +127,7 @@ fn points(steps: &[f64], begin: f64, end: f64) -> impl Iterator<Item = usize> {
 /// Where `step` lies in rising `steps` that reach around it: the point at or before it, and the part of the
 /// way to the next. `place` remembers where the last search ended; steps are asked for in rising order.
 fn locate(steps: &[f64], step: f64, place: &mut usize) -> (usize, f64) {
-    while *place + 1 < steps.len() && steps[*place + 1] <= step {
-        *place += 1;
-    }
+    *place += steps[*place + 1..].partition_point(|&at| at <= step);
     let part = match steps.get(*place + 1) {
         Some(next) => (step - steps[*place]) / (next - steps[*place]),
         None => 0.0,
