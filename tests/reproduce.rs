@@ -265,6 +265,24 @@ fn a_failed_run_is_told_and_left_alone_until_asked_for() {
 }
 
 #[test]
+fn a_run_that_fails_does_not_keep_the_others_from_going_on() {
+    let home = home();
+    let file = home.path().join("damaged.safetensors");
+    fs::write(&file, "no weights").unwrap();
+    let starts = format!("{},rand", file.display());
+    let mut command = small(&home, &starts, &["--seeds", "1", "--epochs", "1"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("1 of 2 runs have not finished"), "{said}");
+    let table = text(&output.stdout);
+    assert!(table.contains("1 of 2 runs have finished"), "{table}");
+    // The reason stands beside the run.
+    let line = table.lines().find(|line| line.contains("  failed  "));
+    assert!(line.is_some_and(|l| l.contains("damaged")), "{table}");
+}
+
+#[test]
 fn what_would_make_the_table_a_lie_is_refused() {
     let home = home();
     let named = ["--epochs", "1", "--name", "mine", "--seeds", "1"];

@@ -39,7 +39,7 @@ pub fn report(report: &Report) -> Vec<String> {
 }
 
 fn results<'a>(groups: impl Iterator<Item = &'a Group>) -> Table {
-    let difference = format!("test, less {BASELINE}");
+    let difference = format!("less {BASELINE}");
     let interval = format!("{:.0} % interval", LEVEL * 100.0);
     let mut table = Table::new(&[
         ("start", Align::Left),
@@ -105,16 +105,15 @@ fn interval_of(difference: &Difference) -> String {
 
 fn explanation(report: &Report) -> Vec<String> {
     let mut lines = vec![
-        "Top-1 accuracy after the last epoch, in percent: mean ± sample standard deviation over the n".to_owned(),
-        "seeds that finished.".to_owned(),
+        "Top-1 accuracy after the last epoch, in percent: mean ± sample standard".to_owned(),
+        "deviation over the n seeds that finished.".to_owned(),
     ];
     if report.results.iter().any(|g| g.difference.is_some()) {
         lines.push(
-            "Differences are between runs of the same seed, in percentage points. The interval is Student's t"
-                .to_owned(),
+            "Differences are of test accuracies of the same seed, in percentage points;".to_owned(),
         );
         lines.push(format!(
-            "with pairs - 1 degrees of freedom, {:.0} % for each row alone.",
+            "intervals are Student's t with pairs - 1 degrees of freedom, {:.0} % for each row.",
             LEVEL * 100.0
         ));
     } else if !report.results.iter().any(|g| g.start == BASELINE) {
