@@ -273,6 +273,9 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
         format!("{}, images {s}x{s}", training.batch, s = request.side),
     ));
     facts.push(("seed", format!("{}", request.seed)));
+    if !request.experiment.is_empty() {
+        facts.push(("within", request.experiment.clone()));
+    }
     let threads = match request.threads {
         0 => String::new(),
         1 => ", 1 thread".to_owned(),
