@@ -19,7 +19,7 @@ pub use graph::{Graph, Primitive};
 pub use model::{
     Axis, BlockShape, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, Gradient,
     HyperNet, Listed, Made, Notes, PredictOptions, Prediction, Published, Seconds, ShapeTables,
-    Stamp, States, VectorForm, Weight, folder, list,
+    Stamp, States, UNTRAINED, VectorForm, Weight, folder, list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

@@ -34,6 +34,8 @@ mod schedule;
 mod speed;
 mod steering;
 mod task;
+#[cfg(test)]
+mod testing;
 
 pub use calibrate::{Calibration, calibrate};
 pub use checkpoint::{Checkpoint, CheckpointError, Checkpoints, Kind};
@@ -43,7 +45,7 @@ pub use event::{Event, RunState, Split, StepPhases};
 pub use finetune::finetune;
 pub use ghn::{
     GhnOptimiserKind, GhnRecipe, GhnSchedule, GhnTask, Net, PredictedNetwork, Stage, evaluate_ghn,
-    train_ghn,
+    evaluate_untrained, train_ghn,
 };
 pub use metrics::{Metrics, Tally};
 pub use optim::{Optimiser, OptimiserKind, OptimiserSettings, UnknownOptimiser};

@@ -310,7 +310,17 @@ fn a_loss_that_is_no_number_fails_the_run_and_says_where() {
 #[test]
 fn an_untrained_ghn_is_called_untrained() {
     let home = home();
-    let lines = lines(small(&home, &["--epochs", "1", "--init", "ghn+noise+orth"]));
+    let lines = lines(small(
+        &home,
+        &[
+            "--epochs",
+            "1",
+            "--init",
+            "ghn+noise+orth",
+            "--ghn",
+            "untrained",
+        ],
+    ));
     assert_eq!(lines.len(), 2);
     let run = only_run(&home).expect("the run's directory");
     assert!(notes(&run).contains("untrained"), "{}", notes(&run));

@@ -90,12 +90,12 @@ fn a_prediction_into_a_file_keeps_everything_else_bit_for_bit() {
     let home = home();
     json(&home, BASE);
     let before = read(&home, "net.safetensors");
-    let into = "predict resnet18 --into net.safetensors --only layer4 --only *.1.bn2.bias --seed 9 --post orth";
+    let into = "predict resnet18 --ghn untrained --into net.safetensors --only layer4 --only *.1.bn2.bias --seed 9 --post orth";
     let answer = json(&home, &format!("{into} -o net.safetensors"));
     let after = read(&home, "net.safetensors");
     json(
         &home,
-        "predict resnet18 --classes 10 --image 32 --seed 9 -o whole.safetensors",
+        "predict resnet18 --ghn untrained --classes 10 --image 32 --seed 9 -o whole.safetensors",
     );
     let whole = read(&home, "whole.safetensors");
     assert_eq!(before.len(), after.len());
@@ -218,7 +218,7 @@ fn a_calibrated_prediction_is_evaluated_with_its_running_statistics() {
 #[test]
 fn node_states_are_the_same_in_every_format() {
     let home = home();
-    let asked = "ghn embed resnet18 --classes 10 --image 32 --raw";
+    let asked = "ghn embed resnet18 --ghn untrained --classes 10 --image 32 --raw";
     let answer = json(&home, &format!("{asked} -o states.safetensors"));
     let nodes = answer["nodes"].as_array().expect("a list");
     assert_eq!((nodes.len(), &answer["width"]), (52, &32.into()));
@@ -237,7 +237,7 @@ fn node_states_are_the_same_in_every_format() {
     assert_eq!(stored.get("mean").expect("there").shape, [32]);
     json(
         &home,
-        "ghn embed resnet18 --classes 10 --image 32 -o states.npy",
+        "ghn embed resnet18 --ghn untrained --classes 10 --image 32 -o states.npy",
     );
     let values: Vec<u8> = numbers("state")
         .iter()

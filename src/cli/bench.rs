@@ -1,5 +1,6 @@
 //! `hyperscope bench`: how fast this build is, on this machine.
 
+mod ghn_train;
 mod ops;
 mod predict;
 
@@ -27,6 +28,8 @@ enum What {
     Ops(OpsArgs),
     /// Prediction of a network's parameters, stage by stage, beside the time that it takes to write as much
     Predict(predict::PredictArgs),
+    /// Steps of a GHN's training on drawn images, phase by phase
+    GhnTrain(ghn_train::GhnTrainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +99,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> anyhow::Result<()> {
             return ops::run(common, &args.network, work, args.each);
         }
         What::Predict(args) => return predict::run(common, args),
+        What::GhnTrain(args) => return ghn_train::run(common, args),
     };
     let arch = args.network.build()?;
     let placement = common.placement()?;

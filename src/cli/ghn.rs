@@ -9,10 +9,14 @@ use crate::ghn::{self, Config, Ghn};
 use table::{Align, Table};
 
 mod embed;
+mod eval;
 mod fetch;
+mod pack;
 mod published;
 mod train;
 mod verify;
+
+pub use train::recipe;
 
 #[derive(Debug, Args)]
 pub struct GhnArgs {
@@ -32,6 +36,10 @@ enum What {
     Fetch(fetch::FetchArgs),
     /// Train a GHN on a data set: networks are drawn from DeepNets-1M and learn from it what to become
     Train(train::TrainArgs),
+    /// Write a checkpoint as one small file with its config inside
+    Pack(pack::PackArgs),
+    /// Accuracy of predicted, untrained networks on the test images of a data set
+    Eval(eval::EvalArgs),
     /// Compare the norms of predicted parameters with the published ones: is this the GHN that it should be?
     Verify(verify::VerifyArgs),
     /// What a GHN is and what it was made for
@@ -54,6 +62,8 @@ pub fn run(common: &Common, args: &GhnArgs) -> anyhow::Result<()> {
         What::List { published: true } => published::list(common),
         What::Fetch(args) => fetch::run(common, args),
         What::Train(args) => train::run(common, args),
+        What::Pack(args) => pack::run(common, args),
+        What::Eval(args) => eval::run(common, args),
         What::Verify(args) => verify::run(common, args),
         What::Show { ghn } => show(common, &Ghn::open(ghn, common.seed)?),
         What::Embed(args) => embed::run(common, args),
@@ -86,7 +96,7 @@ fn list(common: &Common) -> anyhow::Result<()> {
 
 /// The word for where a GHN's weights come from.
 pub(super) const fn weights(trained: bool) -> &'static str {
-    if trained { "from a file" } else { "untrained" }
+    if trained { "trained" } else { "untrained" }
 }
 
 #[derive(Serialize)]

@@ -43,8 +43,13 @@ use features::Features;
 use propagate::Propagation;
 use weights::Weights;
 
-/// The name of the GHN that needs no file.
+/// The name of the GHN that the program carries.
 pub const DEFAULT: &str = "default";
+/// The name of a GHN of the same kind with random weights.
+pub const UNTRAINED: &str = "untrained";
+
+/// The default GHN's file, in half precision (docs/default-ghn.md).
+static BUILT_IN: &[u8] = include_bytes!("../../assets/default-ghn.safetensors");
 
 /// A Graph HyperNetwork, ready to predict.
 #[derive(Debug)]
@@ -120,16 +125,23 @@ pub struct Seconds {
 }
 
 impl Ghn {
-    /// Opens `default`, a checkpoint, or a name in the cache folder. `seed` is that of the default
-    /// GHN's weights, which are random; checkpoints do not depend on it.
+    /// Opens `default`, `untrained`, a checkpoint, or a name in the cache folder. Only the weights of `untrained`
+    /// depend on the seed.
     ///
     /// # Errors
     /// If there is no such GHN, the file cannot be read, or it holds something else.
     pub fn open(name: &str, seed: u64) -> Result<Self, GhnError> {
-        if name == DEFAULT {
-            return Self::untrained(&Config::ghn2_cifar10(), seed);
+        match name {
+            DEFAULT => Self::built_in(),
+            UNTRAINED => Self::untrained(&Config::ghn2_cifar10(), seed),
+            _ => Self::read(&files::find(name)?),
         }
-        Self::read(&files::find(name)?)
+    }
+
+    /// The GHN that the program carries.
+    fn built_in() -> Result<Self, GhnError> {
+        let loaded = files::loaded(DEFAULT, BUILT_IN)?;
+        Self::of_checkpoint(DEFAULT, DEFAULT.to_owned(), Stamp::built_in(), loaded)
     }
 
     /// A GHN with random weights, drawn as its authors draw them.
@@ -138,7 +150,7 @@ impl Ghn {
     /// None in practice: random weights always fit their config.
     pub fn untrained(config: &Config, seed: u64) -> Result<Self, GhnError> {
         Ok(Self {
-            name: DEFAULT.to_owned(),
+            name: UNTRAINED.to_owned(),
             stamp: Stamp::of_seed(seed),
             hash: OnceLock::new(),
             trained: false,
@@ -155,10 +167,19 @@ impl Ghn {
         let stamp = Stamp::of_file(path)?;
         let loaded = files::load(path)?;
         let origin = path.display().to_string();
-        let config = Config::of(&origin, &loaded.tensors, loaded.config.as_ref())?;
-        let weights = Weights::stored(&origin, loaded.tensors);
+        Self::of_checkpoint(&origin, files::stem(path), stamp, loaded)
+    }
+
+    fn of_checkpoint(
+        origin: &str,
+        name: String,
+        stamp: Stamp,
+        loaded: files::Checkpoint,
+    ) -> Result<Self, GhnError> {
+        let config = Config::of(origin, &loaded.tensors, loaded.config.as_ref())?;
+        let weights = Weights::stored(origin, loaded.tensors);
         Ok(Self {
-            name: files::stem(path),
+            name,
             hash: OnceLock::new(),
             trained: true,
             stamp,
@@ -167,7 +188,7 @@ impl Ghn {
         })
     }
 
-    /// The name it was opened by: `default`, or the file's name without its extension.
+    /// The name it was opened by: `default`, `untrained`, or the file's name without its extension.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

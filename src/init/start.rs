@@ -222,7 +222,7 @@ mod tests {
             ..Post::default()
         };
         let asked: Start = "ghn+noise+orth".parse().unwrap();
-        let started = start(&arch, &asked, "default", &post, 3).unwrap();
+        let started = start(&arch, &asked, "untrained", &post, 3).unwrap();
         assert_eq!(started.state.len(), arch.tensors().len());
         let used = started.ghn.unwrap();
         assert!(!used.trained && !used.hash.is_empty());

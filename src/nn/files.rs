@@ -35,7 +35,7 @@ pub use error::{FileError, Problem};
 pub use npy::write_npy;
 pub use onnx::onnx_state;
 pub use onnx_write::{Written, write_onnx};
-pub use safetensors::write_safetensors;
+pub use safetensors::{write_half_safetensors, write_safetensors};
 
 use kind::Kind;
 

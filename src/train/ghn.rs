@@ -8,11 +8,13 @@
 //! | `sample` | the networks of a step |
 //! | `step` | one optimiser step |
 //! | `optimiser` | Adam on the GHN's weights, and their running average |
+//! | `muon` | the direction of Muon |
 //! | `evaluate` | [`evaluate_ghn`]: accuracy of predicted, untrained networks |
 //! | `control` | what steering asks of the run |
 
 mod control;
 mod evaluate;
+mod muon;
 mod optimiser;
 mod recipe;
 mod sample;
@@ -35,7 +37,7 @@ use super::{
 use crate::data::{DataError, EvalLoader, TrainLoader};
 use crate::ghn::{Ghn, Gradient};
 use crate::nn::Placement;
-pub use evaluate::{PredictedNetwork, evaluate_ghn};
+pub use evaluate::{PredictedNetwork, evaluate_ghn, evaluate_untrained};
 use optimiser::Optimiser;
 pub use recipe::{GhnOptimiserKind, GhnRecipe, GhnSchedule, Stage};
 pub use sample::Net;
@@ -47,7 +49,7 @@ const CHECKPOINT_S: u64 = 60;
 /// The share of left out networks at which training ends.
 const MOST_SKIPPED: f64 = 0.02;
 /// Networks before that share means anything.
-const FEW_NETWORKS: u64 = 500;
+const FEW_NETWORKS: u64 = 100;
 
 /// A GHN's training, ready to begin.
 pub struct GhnTask {
@@ -122,8 +124,7 @@ impl<'a> Trainer<'a> {
         let recipe = &task.recipe;
         recipe.check().map_err(TrainError::BadTask)?;
         let checkpoints = Checkpoints::open(&task.checkpoints)?;
-        let (kind, decay) = (recipe.optimizer, recipe.weight_decay);
-        let mut optimiser = Optimiser::new(kind, decay, recipe.average, &mut task.ghn);
+        let mut optimiser = Optimiser::new(recipe, &mut task.ghn);
         let progress = match checkpoints.read(Kind::Last)? {
             Some(checkpoint) => {
                 let states = [checkpoint.model, checkpoint.optimiser];

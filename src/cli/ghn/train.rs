@@ -111,7 +111,11 @@ fn request(common: &Common, args: &TrainArgs, home: &Home) -> anyhow::Result<Req
     })
 }
 
-fn recipe(name: &str) -> anyhow::Result<GhnRecipe> {
+/// The recipe of a name, or in a file.
+///
+/// # Errors
+/// If there is none, or it cannot be understood.
+pub fn recipe(name: &str) -> anyhow::Result<GhnRecipe> {
     match name {
         "ghn2" => return Ok(GhnRecipe::ghn2()),
         "ghn3" => return Ok(GhnRecipe::ghn3()),

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::super::GhnError;
 use super::super::hub::Release;
-use super::{Config, DEFAULT, Ghn};
+use super::{Config, DEFAULT, Ghn, UNTRAINED};
 use crate::nn::StateDict;
-use crate::nn::files::read_state;
+use crate::nn::files::{read_content, read_state};
 
 /// A GHN at hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub struct Listed {
     /// Such as `GHN-2, 32 wide, 10 classes`, or why it cannot be used.
     pub description: String,
     pub trained: bool,
-    /// None for the built-in default.
+    /// None for those that are built in.
     pub path: Option<PathBuf>,
     pub bytes: Option<u64>,
 }
@@ -31,16 +31,22 @@ const EXTENSIONS: [&str; 3] = ["safetensors", "pt", "pth"];
 /// Larger checkpoints are listed without being opened.
 const LARGEST_OPENED_BYTES: u64 = 64 << 20;
 
-/// The built-in default and the checkpoints in the cache folder, by name.
+/// Those that are built in and the checkpoints in the cache folder, by name.
 #[must_use]
 pub fn list() -> Vec<Listed> {
-    let mut all = vec![Listed {
-        name: DEFAULT.to_owned(),
-        description: format!("{}, random weights", Config::ghn2_cifar10()),
-        trained: false,
+    let built_in = |name: &str, description: String, trained| Listed {
+        name: name.to_owned(),
+        description,
+        trained,
         path: None,
         bytes: None,
-    }];
+    };
+    let carried = Ghn::built_in().map_or_else(|e| e.to_string(), |ghn| ghn.config().to_string());
+    let untrained = format!("{}, random weights", Config::ghn2_cifar10());
+    let mut all = vec![
+        built_in(DEFAULT, carried, true),
+        built_in(UNTRAINED, untrained, false),
+    ];
     // A folder that does not exist yet holds no checkpoints.
     let entries = std::fs::read_dir(folder()).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries
@@ -131,6 +137,15 @@ pub(super) fn stem(path: &Path) -> String {
 pub(super) struct Checkpoint {
     pub tensors: StateDict,
     pub config: Option<Value>,
+}
+
+/// A checkpoint from its file's content, with its config inside; `origin` names it in messages.
+pub(super) fn loaded(origin: &str, content: &[u8]) -> Result<Checkpoint, GhnError> {
+    let loaded = read_content(content).map_err(|e| read_error(Path::new(origin), &e))?;
+    Ok(Checkpoint {
+        tensors: loaded.tensors,
+        config: loaded.config,
+    })
 }
 
 /// Reads a checkpoint. A config inside the file counts more than one beside it.

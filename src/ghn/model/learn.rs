@@ -59,12 +59,10 @@ impl Ghn {
 
     /// Takes over what [`Ghn::state`] gave; false, with weights of both, if it is of another GHN.
     #[must_use]
-    pub fn load(&mut self, state: StateDict) -> bool {
-        let mut weights = self.model.list();
-        let fits = state.len() == weights.len();
-        // Both are in the same order.
-        let mut pairs = weights.iter_mut().zip(state);
-        fits && pairs.all(|(weight, (name, tensor))| weight.name() == name && weight.take(tensor))
+    pub fn load(&mut self, mut state: StateDict) -> bool {
+        let mut weights = self.model.list().into_iter();
+        weights.all(|weight| state.take(weight.name()).is_some_and(|t| weight.take(t)))
+            && state.is_empty()
     }
 
     /// Predicts all parameters of the network that has this graph and these parameters, its classification

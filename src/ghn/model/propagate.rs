@@ -20,7 +20,7 @@ pub(super) struct Propagation {
 
 #[derive(Clone, Debug)]
 enum Hyper {
-    Mlp([Dense; 2]),
+    Mlp(Box<[Dense; 2]>),
     GatedGnn(Box<GatedGnn>),
     Graphormer(Box<Graphormer>),
 }
@@ -37,10 +37,10 @@ impl Propagation {
     pub fn new(config: &Config, weights: &Weights) -> Result<Self, GhnError> {
         let c = config.hid;
         let hyper = match config.hypernet {
-            HyperNet::Mlp => Hyper::Mlp([
+            HyperNet::Mlp => Hyper::Mlp(Box::new([
                 weights.dense("gnn.fc.0", c, c)?,
                 weights.dense("gnn.fc.2", c, c)?,
-            ]),
+            ])),
             HyperNet::GatedGnn => Hyper::GatedGnn(Box::new(GatedGnn::new(config, weights)?)),
             HyperNet::Graphormer { layers, heads } => {
                 Hyper::Graphormer(Box::new(Graphormer::new(c, layers, heads, weights)?))
@@ -56,7 +56,8 @@ impl Propagation {
     /// `features` is `[N, C]`.
     pub fn run(&self, features: Vec<f32>, distances: &Distances) -> States {
         let raw = match &self.hyper {
-            Hyper::Mlp([first, second]) => {
+            Hyper::Mlp(layers) => {
+                let [first, second] = &**layers;
                 let mut x = first.apply(&features);
                 relu(&mut x);
                 let mut x = second.apply(&x);
@@ -80,7 +81,8 @@ impl Propagation {
     /// As [`Propagation::run`], with the notes that going backward needs.
     pub fn run_noting(&self, features: Vec<f32>, distances: &Distances) -> (States, Tape) {
         let (raw, tape) = match &self.hyper {
-            Hyper::Mlp([first, second]) => {
+            Hyper::Mlp(layers) => {
+                let [first, second] = &**layers;
                 let mut hidden = first.apply(&features);
                 relu(&mut hidden);
                 let mut raw = second.apply(&hidden);
@@ -113,11 +115,8 @@ impl Propagation {
             norm.back(&states.raw, &mut by, gradient);
         }
         match (&self.hyper, tape, &mut gradient.hyper) {
-            (
-                Hyper::Mlp([first, second]),
-                Tape::Mlp([features, hidden]),
-                Hyper::Mlp([by_first, by_second]),
-            ) => {
+            (Hyper::Mlp(layers), Tape::Mlp([features, hidden]), Hyper::Mlp(gradient)) => {
+                let ([first, second], [by_first, by_second]) = (&**layers, &mut **gradient);
                 through_relu(&mut by, &states.raw);
                 let mut by = second.back(hidden, &by, by_second);
                 through_relu(&mut by, hidden);

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::super::GhnError;
-use super::{DEFAULT, files};
+use super::{BUILT_IN, DEFAULT, UNTRAINED, files};
 
 /// Tells without reading whether it is still the same GHN: two of one stamp have the same weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,9 @@ pub struct Stamp(Origin);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
-    /// The default GHN's weights are drawn.
+    /// The weights are part of the program.
+    BuiltIn,
+    /// The weights are drawn.
     Seed(u64),
     /// A checkpoint, and the config beside it.
     Files(FileStamp, Option<FileStamp>),
@@ -47,10 +49,15 @@ impl Stamp {
     /// # Errors
     /// If there is no such GHN.
     pub fn of(name: &str, seed: u64) -> Result<Self, GhnError> {
-        if name == DEFAULT {
-            return Ok(Self::of_seed(seed));
+        match name {
+            DEFAULT => Ok(Self::built_in()),
+            UNTRAINED => Ok(Self::of_seed(seed)),
+            _ => Self::of_file(&files::find(name)?),
         }
-        Self::of_file(&files::find(name)?)
+    }
+
+    pub(super) const fn built_in() -> Self {
+        Self(Origin::BuiltIn)
     }
 
     pub(super) const fn of_seed(seed: u64) -> Self {
@@ -66,7 +73,7 @@ impl Stamp {
     /// The checkpoint's file, if there is one.
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.0 {
-            Origin::Seed(_) => None,
+            Origin::BuiltIn | Origin::Seed(_) => None,
             Origin::Files(checkpoint, _) => Some(&checkpoint.path),
         }
     }
@@ -74,6 +81,7 @@ impl Stamp {
     /// What the weights depend on: the seed, or SHA-256 of the checkpoint, which is read for it.
     pub(super) fn identity(&self) -> Result<String, GhnError> {
         let checkpoint = match &self.0 {
+            Origin::BuiltIn => return Ok(hex(&Sha256::digest(BUILT_IN))),
             Origin::Seed(seed) => return Ok(format!("untrained, seed {seed}")),
             Origin::Files(checkpoint, _) => checkpoint,
         };
@@ -135,8 +143,8 @@ mod tests {
         let message = second.identity().unwrap_err().to_string();
         assert!(message.contains("was changed"), "{message}");
         assert_ne!(
-            Stamp::of(DEFAULT, 1).unwrap(),
-            Stamp::of(DEFAULT, 2).unwrap()
+            Stamp::of(UNTRAINED, 1).unwrap(),
+            Stamp::of(UNTRAINED, 2).unwrap()
         );
     }
 }

@@ -163,8 +163,8 @@ fn senseless_configs_are_refused_by_field() {
 }
 
 #[test]
-fn the_default_ghn_depends_on_its_seed_and_says_that_it_is_untrained() {
-    let [a, b, c] = [1, 1, 2].map(|seed| Ghn::open(DEFAULT, seed).unwrap());
+fn an_untrained_ghn_depends_on_its_seed_and_says_what_it_is() {
+    let [a, b, c] = [1, 1, 2].map(|seed| Ghn::open(UNTRAINED, seed).unwrap());
     assert!(!a.trained());
     assert_eq!(a.hash().unwrap(), b.hash().unwrap());
     assert_ne!(a.hash().unwrap(), c.hash().unwrap());
@@ -173,6 +173,15 @@ fn the_default_ghn_depends_on_its_seed_and_says_that_it_is_untrained() {
     let [a, b, c] = [a, b, c].map(|g| g.predict(&arch, &options).unwrap().tensors);
     assert_eq!(a, b);
     assert_ne!(a, c);
+}
+
+#[test]
+fn the_default_ghn_is_trained_whatever_the_seed() {
+    let [a, b] = [1, 2].map(|seed| Ghn::open(DEFAULT, seed).unwrap());
+    assert!(a.trained() && a.path().is_none());
+    assert_eq!((a.name(), a.config().num_classes), (DEFAULT, 10));
+    assert_eq!(a.hash().unwrap(), b.hash().unwrap());
+    assert!(BUILT_IN.len() <= 16 << 20, "it makes the program too large");
 }
 
 #[test]

@@ -39,6 +39,15 @@ impl Weight {
         &self.shape
     }
 
+    /// Columns of the matrix that lies in memory row by row: that of a layer that lies by columns is its transpose.
+    ///
+    /// # Panics
+    /// If it is no matrix.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.shape[usize::from(!self.turned)]
+    }
+
     /// The same matrix, lying column by column.
     #[must_use]
     pub(super) fn by_columns(self) -> Self {

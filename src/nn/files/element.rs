@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use half::{bf16, f16};
+
 use crate::memory;
 use crate::nn::Values;
 
@@ -110,10 +112,8 @@ impl Element {
         match self {
             Self::F64 => floats(bytes, |b| f64::from_le_bytes(b) as f32),
             Self::F32 => floats(bytes, f32::from_le_bytes),
-            Self::F16 => floats(bytes, |b| half(u16::from_le_bytes(b))),
-            Self::BF16 => floats(bytes, |b| {
-                f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)
-            }),
+            Self::F16 => floats(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::BF16 => floats(bytes, |b| bf16::from_le_bytes(b).to_f32()),
             Self::I64 => whole(bytes, i64::from_le_bytes),
             Self::I32 => whole(bytes, |b| i32::from_le_bytes(b).into()),
             Self::I16 => whole(bytes, |b| i16::from_le_bytes(b).into()),
@@ -173,20 +173,6 @@ fn reserved<T>(count: usize) -> io::Result<Vec<T>> {
     memory::with_capacity(count).map_err(|_| ErrorKind::OutOfMemory.into())
 }
 
-/// IEEE half precision: 1 sign, 5 exponent and 10 mantissa bits.
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits >> 15) << 31;
-    let exponent = u32::from(bits >> 10) & 0x1f;
-    let mantissa = u32::from(bits & 0x3ff);
-    let size = match exponent {
-        // Below the smallest normal number: multiples of 2^-24, exact in f32.
-        0 => (mantissa as f32 * f32::from_bits((127 - 24) << 23)).to_bits(),
-        0x1f => 0x7f80_0000 | mantissa << 13,
-        e => (e + 127 - 15) << 23 | mantissa << 13,
-    };
-    f32::from_bits(sign | size)
-}
-
 /// Writes numbers as files have them, little-endian.
 pub(super) fn write_floats(values: &[f32], out: &mut dyn Write) -> io::Result<()> {
     for chunk in values.chunks(1 << 16) {
@@ -196,7 +182,17 @@ pub(super) fn write_floats(values: &[f32], out: &mut dyn Write) -> io::Result<()
     Ok(())
 }
 
-/// The same for whole numbers.
+/// Writes numbers in half precision, each as the nearest; those beyond its range become infinite.
+pub(super) fn write_halves(values: &[f32], out: &mut dyn Write) -> io::Result<()> {
+    const AT_ONCE: usize = 1 << 12;
+    for part in values.chunks(AT_ONCE) {
+        let halves = part.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes());
+        out.write_all(&halves.collect::<Vec<u8>>())?;
+    }
+    Ok(())
+}
+
+/// Writes whole numbers, little-endian.
 pub(super) fn write_whole(values: &[i64], out: &mut dyn Write) -> io::Result<()> {
     for value in values {
         out.write_all(&value.to_le_bytes())?;
@@ -209,9 +205,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_precision_is_read_exactly() {
+    fn half_precision_is_read_exactly_and_written_to_the_nearest() {
         for (bits, value) in [
-            (0x0000, 0.0),
+            (0x0000_u16, 0.0),
             (0x3c00, 1.0),
             (0xc000, -2.0),
             (0x7bff, 65504.0),
@@ -221,10 +217,16 @@ mod tests {
             (0x3555, 0.333_251_95),
             (0x7c00, f32::INFINITY),
         ] {
-            assert_eq!(half(bits), value, "{bits:#06x}");
+            let bytes = bits.to_le_bytes();
+            assert_eq!(
+                Element::F16.decode(&bytes),
+                Values::F32(vec![value]),
+                "{bits:#06x}"
+            );
+            let mut written = Vec::new();
+            write_halves(&[value * 1.0001], &mut written).unwrap();
+            assert_eq!(written, bytes, "{bits:#06x}");
         }
-        assert!(half(0x7e00).is_nan());
-        assert!(half(0x8000).is_sign_negative());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value as Json, json};
 
-use super::element::{Element, write_floats, write_whole};
+use super::element::{Element, write_floats, write_halves, write_whole};
 use super::{FileError, Loaded, Problem, write_aside};
 use crate::nn::{StateDict, Tensor, Values};
 
@@ -192,12 +192,35 @@ pub fn write_safetensors(
     tensors: &StateDict,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), FileError> {
-    let (header, order) = header_of(tensors, metadata);
+    write(path.as_ref(), tensors, metadata, Element::F32)
+}
+
+/// As [`write_safetensors`], with floating point in half precision, to the nearest: half as large, and exact to
+/// three digits.
+///
+/// # Errors
+/// [`FileError::Write`] if it cannot be written.
+pub fn write_half_safetensors(
+    path: impl AsRef<Path>,
+    tensors: &StateDict,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), FileError> {
+    write(path.as_ref(), tensors, metadata, Element::F16)
+}
+
+fn write(
+    path: &Path,
+    tensors: &StateDict,
+    metadata: &BTreeMap<String, String>,
+    floats: Element,
+) -> Result<(), FileError> {
+    let (header, order) = header_of(tensors, metadata, floats);
     write_aside(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
         for values in order {
             match values {
+                Values::F32(v) if floats == Element::F16 => write_halves(v, out)?,
                 Values::F32(v) => write_floats(v, out)?,
                 Values::I64(v) => write_whole(v, out)?,
             }
@@ -211,6 +234,7 @@ pub fn write_safetensors(
 fn header_of<'t>(
     tensors: &'t StateDict,
     metadata: &BTreeMap<String, String>,
+    floats: Element,
 ) -> (Vec<u8>, Vec<&'t Values>) {
     let is_wide = |t: &Tensor| matches!(t.values, Values::I64(_));
     let wide = tensors.iter().filter(|(_, t)| is_wide(t));
@@ -219,7 +243,12 @@ fn header_of<'t>(
     let mut order = Vec::with_capacity(tensors.len());
     let mut at = 0;
     for (name, tensor) in wide.chain(narrow) {
-        let end = at + tensor.len() * if is_wide(tensor) { 8 } else { 4 };
+        let element = if is_wide(tensor) {
+            Element::I64
+        } else {
+            floats
+        };
+        let end = at + tensor.len() * element.size();
         offsets.insert(name, [at, end]);
         order.push(&tensor.values);
         at = end;
@@ -230,7 +259,11 @@ fn header_of<'t>(
         .or_insert_with(|| "pt".to_owned());
     object.insert(METADATA.to_owned(), json!(text));
     for (name, tensor) in tensors.iter() {
-        let dtype = if is_wide(tensor) { "I64" } else { "F32" };
+        let dtype = match (is_wide(tensor), floats) {
+            (true, _) => "I64",
+            (false, Element::F16) => "F16",
+            (false, _) => "F32",
+        };
         object.insert(
             name.to_owned(),
             json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": offsets[name]}),

@@ -7,9 +7,10 @@ use crate::arch::{Activation, Arch, Builder, Conv2d, Draw, Linear, Op, Scheme, S
 use crate::data::{self, DataSet, EvalLoader, Protocol, TrainLoader};
 use crate::nn::{Network, StateDict, Tensor, Values};
 use crate::train::optim::OptimiserSettings;
+use crate::train::testing::Script;
 use crate::train::{
-    Checkpoints, Command, End, EpochSummary, Evaluation, Event, Kind, Loaders, OptimiserKind,
-    Outcome, Reporter, RunState, Split, Task, TestTime, TrainError,
+    Checkpoints, Command, End, Evaluation, Event, Kind, Loaders, OptimiserKind, Outcome, RunState,
+    Split, Task, TestTime, TrainError,
 };
 
 const SIDE: usize = 8;
@@ -17,67 +18,6 @@ const SHOTS: usize = 5;
 const BATCH: usize = 12;
 /// 10 classes, 5 shots, batches of 12.
 const BATCHES: usize = 5;
-
-/// Hears everything, and says `commands` one after the other: each at the poll of its number.
-#[derive(Default)]
-struct Script {
-    commands: Vec<(usize, Command)>,
-    polls: usize,
-    events: Vec<Event>,
-    epochs: Vec<EpochSummary>,
-}
-
-impl Script {
-    fn of(commands: &[(usize, Command)]) -> Self {
-        Self {
-            commands: commands.to_vec(),
-            ..Self::default()
-        }
-    }
-
-    fn states(&self) -> Vec<RunState> {
-        let state = |e: &Event| match e {
-            Event::State { state, .. } => Some(*state),
-            _ => None,
-        };
-        self.events.iter().filter_map(state).collect()
-    }
-
-    fn notes(&self) -> String {
-        let note = |e: &Event| match e {
-            Event::Note { text } => Some(text.clone()),
-            _ => None,
-        };
-        self.events.iter().filter_map(note).collect()
-    }
-
-    /// What must be equal, bit for bit, however often a run was interrupted.
-    fn numbers(&self) -> Vec<(u32, u64, [u64; 4])> {
-        let numbers = |e: &EpochSummary| {
-            let eval = e.val.or(e.test);
-            let (loss, top1) = eval.map_or((0.0, 0.0), |m| (m.loss, m.top1));
-            let bits = [e.train_loss, e.train_top1, loss, top1].map(f64::to_bits);
-            (e.epoch, e.step, bits)
-        };
-        self.epochs.iter().map(numbers).collect()
-    }
-}
-
-impl Reporter for Script {
-    fn event(&mut self, event: Event) {
-        self.events.push(event);
-    }
-
-    fn command(&mut self) -> Option<Command> {
-        self.polls += 1;
-        let at = self.commands.iter().position(|c| c.0 <= self.polls)?;
-        Some(self.commands.remove(at).1)
-    }
-
-    fn epoch(&mut self, summary: &EpochSummary) {
-        self.epochs.push(summary.clone());
-    }
-}
 
 fn tiny() -> Arch {
     let draw = Draw {

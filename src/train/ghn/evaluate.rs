@@ -1,19 +1,22 @@
 //! Accuracy of networks whose parameters were predicted and never trained.
 
+use serde::Serialize;
+
 use crate::arch::deepnets::{self, Split};
 use crate::arch::zoo::Options;
 use crate::arch::{self, Arch, ArchError};
 use crate::data::EvalLoader;
 use crate::ghn::{ClassLayers, Ghn, PredictOptions};
 use crate::init::random::complete;
-use crate::nn::{Mode, Network, Placement};
+use crate::nn::{Mode, Network, Placement, StateDict};
 use crate::train::{Metrics, TrainError, evaluate};
 
 /// A network and how well it did.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PredictedNetwork {
     pub name: String,
     pub parameters: usize,
+    #[serde(flatten)]
     pub metrics: Metrics,
 }
 
@@ -46,15 +49,27 @@ pub fn evaluate_ghn(
         ..PredictOptions::default()
     };
     let predicted = ghn.predict(&arch, &options).map_err(TrainError::Ghn)?;
-    let doing = "evaluating a predicted network";
-    let failed = |source| TrainError::Network { doing, source };
-    let mut network = Network::on(&arch, placement).map_err(failed)?;
     let state = complete(&arch, predicted.tensors, options.seed);
-    network.load(&state).map_err(failed)?;
-    let metrics = evaluate(&mut network, loader, Mode::BatchStatistics)?;
     Ok(PredictedNetwork {
         name: arch.name().to_owned(),
         parameters: arch.parameter_count(),
-        metrics,
+        metrics: evaluate_untrained(&arch, &state, loader, placement)?,
     })
+}
+
+/// Evaluates parameters that were never trained, with the statistics of each batch.
+///
+/// # Errors
+/// As [`evaluate_ghn`].
+pub fn evaluate_untrained(
+    arch: &Arch,
+    state: &StateDict,
+    loader: &mut EvalLoader,
+    placement: Placement,
+) -> Result<Metrics, TrainError> {
+    let doing = "evaluating an untrained network";
+    let failed = |source| TrainError::Network { doing, source };
+    let mut network = Network::on(arch, placement).map_err(failed)?;
+    network.load(state).map_err(failed)?;
+    evaluate(&mut network, loader, Mode::BatchStatistics)
 }

@@ -1,9 +1,7 @@
 //! The optimiser of a GHN's weights, which lie on the CPU, and their running average.
 
-use rayon::prelude::*;
-
-use super::GhnOptimiserKind;
-use crate::ghn::{Ghn, Gradient};
+use super::{GhnOptimiserKind, GhnRecipe, muon};
+use crate::ghn::{Ghn, Gradient, Weight};
 use crate::nn::{StateDict, Tensor, Values, adamw};
 use crate::train::optim::adamw_numbers;
 
@@ -12,7 +10,9 @@ use crate::train::optim::adamw_numbers;
 pub struct Optimiser {
     kind: GhnOptimiserKind,
     weight_decay: f64,
-    /// Share of the past in the average.
+    /// Share of the past in Adam's mean of squares.
+    beta2: f64,
+    /// Share of the past in the average of weights.
     decay: f64,
     slots: Vec<Slot>,
     steps: u64,
@@ -32,13 +32,16 @@ struct Slot {
 const MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
 const LATEST: &str = "latest";
 const STEPS: &str = "steps";
+/// Share of the past in Adam's mean of the gradient.
+const ADAM_MEAN: f64 = 0.9;
 /// The average forgets the first steps sooner: after `t` of them its share of the past is at most
 /// `(1 + t) / (10 + t)`.
 const HASTE: [f64; 2] = [1.0, 10.0];
 
 impl Optimiser {
-    pub fn new(kind: GhnOptimiserKind, weight_decay: f64, decay: f64, ghn: &mut Ghn) -> Self {
-        let slot = |weight: &mut crate::ghn::Weight| Slot {
+    pub fn new(recipe: &GhnRecipe, ghn: &mut Ghn) -> Self {
+        let decay = recipe.average;
+        let slot = |weight: &mut Weight| Slot {
             name: weight.name().to_owned(),
             moments: [const { Vec::new() }; 2].map(|_: Vec<f32>| vec![0.0; weight.len()]),
             average: if decay > 0.0 {
@@ -48,8 +51,9 @@ impl Optimiser {
             },
         };
         Self {
-            kind,
-            weight_decay,
+            kind: recipe.optimizer,
+            weight_decay: recipe.weight_decay,
+            beta2: recipe.beta2,
             decay,
             slots: ghn.weights_mut().into_iter().map(slot).collect(),
             steps: 0,
@@ -61,29 +65,33 @@ impl Optimiser {
         self.steps += 1;
         let (added, decoupled) = match self.kind {
             GhnOptimiserKind::Adam => (self.weight_decay as f32, 0.0),
-            GhnOptimiserKind::AdamW => (0.0, self.weight_decay),
+            GhnOptimiserKind::AdamW | GhnOptimiserKind::Muon => (0.0, self.weight_decay),
         };
-        let numbers = adamw_numbers(lr, decoupled, self.steps);
+        let numbers = adamw_numbers(lr, decoupled, [ADAM_MEAN, self.beta2], self.steps);
+        let shrink = (1.0 - lr * decoupled) as f32;
         let done = self.steps as f64;
         let decay = self.decay.min((HASTE[0] + done) / (HASTE[1] + done)) as f32;
-        let weights = ghn.weights_mut().into_par_iter();
-        let gradients = gradient.weights_mut().into_par_iter();
-        let slots = self.slots.par_iter_mut();
-        weights
-            .zip(gradients)
-            .zip(slots)
-            .for_each(|((w, g), slot)| {
-                if added > 0.0 {
-                    for (g, w) in g.iter_mut().zip(&**w) {
-                        *g += added * w;
-                    }
+        let (mut weights, mut gradients) = (ghn.weights_mut(), gradient.weights_mut());
+        for ((w, g), slot) in weights.iter_mut().zip(&mut gradients).zip(&mut self.slots) {
+            if added > 0.0 {
+                for (g, w) in g.iter_mut().zip(&***w) {
+                    *g += added * w;
                 }
-                let [mean, square] = &mut slot.moments;
+            }
+            let [mean, square] = &mut slot.moments;
+            if self.kind == GhnOptimiserKind::Muon && is_layer(w) {
+                let columns = w.columns();
+                muon::direct(g, mean, columns);
+                for (w, g) in w.iter_mut().zip(&***g) {
+                    *w = shrink * *w - lr as f32 * g;
+                }
+            } else {
                 adamw(&numbers, w, g, mean, square);
-                for (average, w) in slot.average.iter_mut().zip(&**w) {
-                    *average = decay * *average + (1.0 - decay) * w;
-                }
-            });
+            }
+            for (average, w) in slot.average.iter_mut().zip(&***w) {
+                *average = decay * *average + (1.0 - decay) * w;
+            }
+        }
     }
 
     /// Exchanges the weights with their average, if there is one: once to predict with it, once more to go on.
@@ -155,4 +163,9 @@ impl Optimiser {
         self.steps = steps;
         true
     }
+}
+
+/// Whether it is the matrix of a layer, and no table of embeddings.
+fn is_layer(weight: &Weight) -> bool {
+    weight.shape().len() == 2 && !weight.name().contains("embed")
 }

@@ -22,6 +22,8 @@ pub struct GhnRecipe {
     /// Largest learning rate.
     pub lr: f64,
     pub weight_decay: f64,
+    /// Share of the past in Adam's mean of the gradient's square.
+    pub beta2: f64,
     /// Share of the steps in which the rate rises to it.
     pub warm_up: f64,
     pub schedule: GhnSchedule,
@@ -67,6 +69,8 @@ pub enum GhnOptimiserKind {
     Adam,
     /// Adam with decoupled weight decay.
     AdamW,
+    /// Muon for the matrices of layers, AdamW for everything else.
+    Muon,
 }
 
 impl GhnOptimiserKind {
@@ -76,6 +80,7 @@ impl GhnOptimiserKind {
         match self {
             Self::Adam => "adam",
             Self::AdamW => "adamw",
+            Self::Muon => "muon",
         }
     }
 }
@@ -118,6 +123,7 @@ impl GhnRecipe {
             optimizer: GhnOptimiserKind::Adam,
             lr: 1e-3,
             weight_decay: 1e-5,
+            beta2: 0.999,
             warm_up: 0.0,
             schedule: GhnSchedule::Step,
             clip: 5.0,
@@ -209,6 +215,7 @@ impl GhnRecipe {
         }
         let shares = [
             ("warm_up", self.warm_up),
+            ("beta2", self.beta2),
             ("average", self.average),
             ("label_smoothing", self.label_smoothing),
         ];
@@ -225,7 +232,7 @@ impl GhnRecipe {
         if let Some((name, value)) = numbers.iter().find(|(_, x)| !(x.is_finite() && *x >= 0.0)) {
             return Err(format!("{name} must be 0 or more, and finite, not {value}"));
         }
-        if !(self.clip > 0.0) {
+        if self.clip.is_nan() || self.clip <= 0.0 {
             return Err(format!("clip must be more than 0, not {}", self.clip));
         }
         let ends: Vec<f64> = self.stages.iter().map(|stage| stage.until).collect();

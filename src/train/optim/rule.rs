@@ -16,16 +16,19 @@ pub fn update(settings: &OptimiserSettings, lr: f64, step: u64) -> Update {
             momentum: settings.momentum as f32,
             weight_decay: settings.weight_decay as f32,
         }),
-        OptimiserKind::AdamW => Update::AdamW(adamw_numbers(lr, settings.weight_decay, step)),
+        OptimiserKind::AdamW => {
+            Update::AdamW(adamw_numbers(lr, settings.weight_decay, BETAS, step))
+        }
     }
 }
 
-/// AdamW's numbers for the `step`th step, counted from 1.
-pub fn adamw_numbers(lr: f64, weight_decay: f64, step: u64) -> AdamWNumbers {
+/// AdamW's numbers for the `step`th step, counted from 1; `betas` are the shares of the past in the means of the
+/// gradient and of its square.
+pub fn adamw_numbers(lr: f64, weight_decay: f64, betas: [f64; 2], step: u64) -> AdamWNumbers {
     let exponent = i32::try_from(step).unwrap_or(i32::MAX);
-    let [correction, root] = BETAS.map(|beta| 1.0 - beta.powi(exponent));
-    let [old_mean, old_square] = BETAS.map(|beta| beta as f32);
-    let [new_mean, new_square] = BETAS.map(|beta| (1.0 - beta) as f32);
+    let [correction, root] = betas.map(|beta| 1.0 - beta.powi(exponent));
+    let [old_mean, old_square] = betas.map(|beta| beta as f32);
+    let [new_mean, new_square] = betas.map(|beta| (1.0 - beta) as f32);
     AdamWNumbers {
         rate: (lr / correction) as f32,
         root: root.sqrt() as f32,

@@ -21,7 +21,7 @@ pub fn task(dir: &RunDir, request: &Request, recipe: &GhnRecipe) -> anyhow::Resu
     };
     let held_out = request.data.val && recipe.eval_networks > 0 && recipe.eval_images > 0;
     let limit = Some(recipe.eval_images);
-    let val = held_out.then(|| EvalLoader::new(&data, Split::Val, &protocol, limit));
+    let val = held_out.then(|| EvalLoader::mixed(&data, Split::Val, &protocol, limit));
     Ok(GhnTask {
         ghn: first_weights(request, recipe)?,
         recipe: recipe.clone(),
