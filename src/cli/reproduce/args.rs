@@ -29,7 +29,7 @@ pub struct ReproduceArgs {
     /// Number of seeds: --seed and those that follow it
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub seeds: u32,
-    /// GHN that predicts: default, a file, or a name in the cache folder
+    /// GHN that predicts: default, untrained, a file, or a name in the cache folder
     #[arg(long, value_name = "GHN", default_value = "default")]
     pub ghn: String,
     /// Train only on the first K images of each class

@@ -136,22 +136,24 @@ fn post_processing(post: &PostUsed) -> [String; 2] {
     ]
 }
 
+/// A GHN that is trained by its hash; those of which each seed draws its own in one line.
 fn ghns(used: &[GhnUsed]) -> Vec<String> {
     let hash = |ghn: &GhnUsed| ghn.sha256.chars().take(HASH_DIGITS).collect::<String>();
-    if let [first, others @ ..] = used
-        && !others.is_empty()
-        && used.iter().all(|ghn| !ghn.trained)
-    {
-        return vec![format!(
-            "{}, untrained: each seed draws its weights (sha256 {} and {} more)",
+    let (trained, drawn): (Vec<_>, Vec<_>) = used.iter().partition(|ghn| ghn.trained);
+    let mut lines: Vec<String> = trained
+        .into_iter()
+        .map(|ghn| format!("{}, trained, sha256 {}", ghn.name, hash(ghn)))
+        .collect();
+    if let Some(first) = drawn.first() {
+        let more = match drawn.len() - 1 {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        lines.push(format!(
+            "{}: not trained, each seed draws its weights, sha256 {}{more}",
             first.name,
-            hash(first),
-            others.len()
-        )];
+            hash(first)
+        ));
     }
-    let one = |ghn: &GhnUsed| {
-        let trained = if ghn.trained { "trained" } else { "untrained" };
-        format!("{}, {trained}, sha256 {}", ghn.name, hash(ghn))
-    };
-    used.iter().map(one).collect()
+    lines
 }
