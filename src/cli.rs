@@ -22,6 +22,7 @@ mod ghn;
 mod postprocess;
 mod predict;
 mod progress;
+mod reproduce;
 mod runs;
 mod shell;
 mod stats;
@@ -124,6 +125,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Train a network from a random, predicted or stored start
     Finetune(finetune::FinetuneArgs),
+    /// The paper's experiment: starts side by side, over seeds, with a table at the end
+    Reproduce(reproduce::ReproduceArgs),
     /// List, show, watch and steer runs
     Runs(runs::RunsArgs),
     /// Graph HyperNetworks at hand
@@ -165,6 +168,7 @@ pub fn main() -> ExitCode {
         Some(Command::Stats(args)) => stats::run(common, &args),
         Some(Command::Eval(args)) => eval::run(common, &args),
         Some(Command::Finetune(args)) => finetune::run(common, &args),
+        Some(Command::Reproduce(args)) => reproduce::run(common, &args),
         Some(Command::Runs(args)) => runs::run(common, &args),
         Some(Command::Ghn(args)) => ghn::run(common, &args),
         Some(Command::Check(args)) => check::run(common, &args),

@@ -13,6 +13,7 @@
 //! | [`control`] | commands for the worker |
 //! | [`Summary`], [`list`], [`find`] | runs as a list shows them, and by a part of their name |
 //! | [`launch`], [`Worker`] | starting a worker; being one |
+//! | [`experiment`] | runs that belong together: their protocol, carrying them out, their results |
 //!
 //! Nothing here waits for another process except [`launch::detached`], which waits until the worker
 //! that it started holds the run's lock. Readers never take a lock that a worker needs for longer
@@ -23,6 +24,7 @@ mod config;
 pub mod control;
 mod dir;
 mod error;
+pub mod experiment;
 mod files;
 mod find;
 mod home;
@@ -50,10 +52,11 @@ pub use home::Home;
 pub use id::RunId;
 pub use line::Line;
 pub use list::{Lister, Listing, Status, Summary, list};
-pub use lock::{Holder, Lease, Lock, holder, is_alive};
+pub use lock::{Holder, Lease, Lock, holder, is_alive, lease_holder};
 pub use log::EventLog;
 pub use request::{DataRequest, GhnRequest, PostRequest, Request, TrainingRequest};
 pub use series::without_repeats;
+pub use signals::Signals;
 pub use standing::{EvalPoint, Standing, TrainPoint};
 pub use tail::{News, Tail};
 pub use worker::{Terminal, Worker};

@@ -199,6 +199,7 @@ fn hostile_text_never_reaches_the_terminal_as_it_is() {
     let hostile = || Request {
         init: HOSTILE.into(),
         name: "named".into(),
+        experiment: HOSTILE.into(),
         command: vec![HOSTILE.into()],
         data: DataRequest {
             name: HOSTILE.into(),
@@ -229,6 +230,8 @@ fn hostile_text_never_reaches_the_terminal_as_it_is() {
         &["runs", "export", run, "--format", "json"],
         &["runs", "pause", run],
         &["runs", "show", HOSTILE],
+        &["reproduce", "--report", HOSTILE],
+        &["reproduce", "--report", "none"],
     ];
     for command in commands {
         for json in [&[][..], &["--json"]] {

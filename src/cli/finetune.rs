@@ -4,7 +4,7 @@
 //! from there, here or in a process of its own.
 
 mod args;
-mod ask;
+pub(super) mod ask;
 mod carry;
 mod console;
 

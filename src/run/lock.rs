@@ -90,21 +90,42 @@ impl Lease {
     /// # Errors
     /// [`RunError::Held`] if another process uses it; otherwise if the file cannot be written.
     pub fn take(home: &Home, device: &str) -> Result<Self, RunError> {
-        let folder = home.make_cache_folder()?.join("leases");
-        files::make_all_private(&folder).map_err(at("making", &folder))?;
-        let name: String = format!("{}-{device}.lock", host())
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || "-._".contains(c) {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .collect();
-        let file = take(&folder.join(name), &Holder::this(device), "used")?;
+        let file = take(&lease_file(home, device)?, &Holder::this(device), "used")?;
         Ok(Self { _file: file })
     }
+
+    /// Takes an experiment, so that one command at a time looks after its runs.
+    ///
+    /// # Errors
+    /// As [`Lease::take`].
+    pub fn of_experiment(home: &Home, name: &str) -> Result<Self, RunError> {
+        Self::take(home, &format!("experiment-{name}"))
+    }
+}
+
+/// Who uses `device` of this machine now.
+///
+/// # Errors
+/// If the folder of leases cannot be made.
+pub fn lease_holder(home: &Home, device: &str) -> Result<Option<Holder>, RunError> {
+    let path = lease_file(home, device)?;
+    Ok(is_locked(&path).then(|| read_holder(&path).unwrap_or_default()))
+}
+
+fn lease_file(home: &Home, device: &str) -> Result<PathBuf, RunError> {
+    let folder = home.make_cache_folder()?.join("leases");
+    files::make_all_private(&folder).map_err(at("making", &folder))?;
+    let name: String = format!("{}-{device}.lock", host())
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-._".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    Ok(folder.join(name))
 }
 
 fn take(path: &Path, holder: &Holder, used: &str) -> Result<File, RunError> {

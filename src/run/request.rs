@@ -26,6 +26,9 @@ pub struct Request {
     /// Words that the user gave for the run's name; empty for the architecture and the start.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// The experiment that the run is part of; empty for one that stands alone.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub experiment: String,
     #[serde(with = "wide")]
     pub seed: u64,
     /// `cpu` or `cuda:N`.

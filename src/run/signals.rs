@@ -1,4 +1,4 @@
-//! Interrupts and requests to terminate, as a worker hears them.
+//! Interrupts and requests to terminate, as a worker, or who looks after workers, hears them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. `run` is only named in errors.
+    /// Begins to listen. From now on a first signal is only told, and a second one ends the process.
+    /// `run` is only named in errors.
+    ///
+    /// # Errors
+    /// If signals cannot be listened to.
     pub fn listen(run: &Path) -> Result<Self, RunError> {
         let failed = || at("listening to signals for", run);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -43,6 +47,7 @@ impl Signals {
     }
 
     /// Whether one has come.
+    #[must_use]
     pub fn told_to_stop(&self) -> bool {
         self.told.load(Ordering::Relaxed)
     }

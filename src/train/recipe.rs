@@ -53,6 +53,18 @@ impl Recipe {
         PUBLISHED.into_iter().find(|r| r.name == name)
     }
 
+    /// The published recipe for networks of the family of `arch`: ConvNeXt's for every ConvNeXt,
+    /// ResNet-50's for all others. Only for ResNet-50 and ConvNeXt-Base are they the authors' own.
+    #[must_use]
+    pub fn of_family(arch: &str) -> Self {
+        let [resnet, convnext] = PUBLISHED;
+        if arch.starts_with("convnext") {
+            convnext
+        } else {
+            resnet
+        }
+    }
+
     /// Names of the published recipes.
     pub fn names() -> impl Iterator<Item = &'static str> {
         PUBLISHED.iter().map(|r| r.name)
@@ -105,5 +117,13 @@ mod tests {
         assert!(Recipe::names().all(|name| Recipe::named(name).is_some()));
         assert_eq!(Recipe::named("resnet50").map(|r| r.epochs), Some(300));
         assert_eq!(Recipe::named("resnet18"), None);
+    }
+
+    #[test]
+    fn a_network_takes_the_recipe_of_its_family() {
+        let of = |arch| Recipe::of_family(arch).name;
+        assert_eq!(of("resnet50"), "resnet50");
+        assert_eq!(of("resnet18"), "resnet50");
+        assert_eq!(of("convnext_tiny"), "convnext_base");
     }
 }

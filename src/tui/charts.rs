@@ -31,7 +31,7 @@ pub use format::{clock, significant};
 pub use glyphs::Glyphs;
 pub use heatmap::HeatMap;
 pub use histogram::Histogram;
-pub use line::{Line, LineChart, XAxis, YAxis, at, x_extent};
+pub use line::{Band, Line, LineChart, XAxis, YAxis, at, x_extent};
 pub use outline::outline;
 pub use palette::Palette;
 pub use scale::Scale;

@@ -25,12 +25,34 @@ const CLIP: f64 = 5.0;
 /// # Errors
 /// For an unknown architecture, data that cannot be read or used so, a GHN that is not there.
 pub fn request(common: &Common, args: &FinetuneArgs, home: &Home) -> anyhow::Result<Request> {
-    let placement = common.placement()?;
+    let data = open_data(&args.data, home)?;
+    request_on(common, args, &data, &mut |seed| ghn(&args.ghn, seed))
+}
+
+/// The data set that `--data` names.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn open_data(given: &str, home: &Home) -> anyhow::Result<DataSet> {
     let config = home.config()?;
+    data::open(given, &config.data).context("opening the data set")
+}
+
+/// As [`request`], with the images already opened, and `ghn` to ask for the GHN, given a seed, if the
+/// start needs one: for who asks for many runs.
+///
+/// # Errors
+/// As [`request`].
+pub fn request_on(
+    common: &Common,
+    args: &FinetuneArgs,
+    data: &DataSet,
+    ghn: &mut dyn FnMut(u64) -> anyhow::Result<GhnRequest>,
+) -> anyhow::Result<Request> {
+    let placement = common.placement()?;
     let start: Start = args.init.parse().context("reading --init")?;
-    let data = data::open(&args.data, &config.data).context("opening the data set")?;
     let recipe = recipe(args);
-    let side = side(args, &recipe, &data)?;
+    let side = side(args, &recipe, data)?;
     let arch = arch::build(&args.arch, &Options::for_images(data.classes.len(), side))?;
     takes_images(&arch, side)?;
     let post = post(args, &start);
@@ -49,13 +71,16 @@ pub fn request(common: &Common, args: &FinetuneArgs, home: &Home) -> anyhow::Res
         dtype: placement.precision.to_string(),
         threads: rayon::current_num_threads(),
         command: std::env::args().collect(),
-        ghn: ghn(args, &start, common.seed)?,
+        ghn: match start.source {
+            Source::Ghn => Some(ghn(common.seed)?),
+            Source::Random | Source::File(_) => None,
+        },
         post,
-        data: data_request(args, &recipe, &data)?,
+        data: data_request(args, &recipe, data)?,
         training: training(args, &recipe),
         ..Request::default()
     };
-    check_images(&data, &request)?;
+    check_images(data, &request)?;
     Ok(request)
 }
 
@@ -109,13 +134,13 @@ fn init_text(start: &Start, given: &str) -> anyhow::Result<String> {
     Ok(absolute(path)?.display().to_string())
 }
 
-/// The GHN by its file, so that a worker finds it from anywhere.
-fn ghn(args: &FinetuneArgs, start: &Start, seed: u64) -> anyhow::Result<Option<GhnRequest>> {
-    if start.source != Source::Ghn {
-        return Ok(None);
-    }
-    let ghn = Ghn::open(&args.ghn, seed).context("opening the GHN")?;
-    Ok(Some(ghn_request(&ghn)?))
+/// The GHN by its file, so that a worker finds it from anywhere. Without trained weights they are
+/// drawn from `seed`.
+///
+/// # Errors
+/// If there is no such GHN, or it cannot be read.
+pub fn ghn(given: &str, seed: u64) -> anyhow::Result<GhnRequest> {
+    ghn_request(&Ghn::open(given, seed).context("opening the GHN")?)
 }
 
 /// A GHN as it is written down.

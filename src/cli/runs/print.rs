@@ -40,6 +40,8 @@ pub struct View<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ghn_trained: Option<bool>,
     pub data: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub experiment: &'a str,
     pub seed: u64,
     pub step: u64,
     pub epoch: f64,
@@ -73,6 +75,7 @@ impl<'a> View<'a> {
             ghn: request.ghn.as_ref().map(|g| g.name.as_str()),
             ghn_trained: request.ghn.as_ref().map(|g| g.trained),
             data: data_name(summary),
+            experiment: &request.experiment,
             seed: request.seed,
             step: standing.step,
             epoch: standing.epoch,

@@ -8,6 +8,7 @@
 //!     0          10          20  epoch
 //! ```
 
+mod band;
 mod frame;
 mod labels;
 mod plan;
@@ -18,6 +19,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::widgets::Widget;
 
+pub use self::band::Band;
 use self::plan::Plan;
 use super::axis::XUnit;
 use super::glyphs::{Glyphs, Mark};
@@ -74,6 +76,7 @@ pub struct LineChart<'a> {
     title: &'a str,
     notes: Vec<String>,
     lines: Vec<Line<'a>>,
+    bands: Vec<Band<'a>>,
     x: XAxis,
     y: YAxis,
     cursor: Option<f64>,
@@ -92,6 +95,7 @@ impl<'a> LineChart<'a> {
             title,
             notes: Vec::new(),
             lines: Vec::new(),
+            bands: Vec::new(),
             x: XAxis::default(),
             y: YAxis::default(),
             cursor: None,
@@ -107,6 +111,13 @@ impl<'a> LineChart<'a> {
     #[must_use]
     pub fn lines(mut self, lines: impl IntoIterator<Item = Line<'a>>) -> Self {
         self.lines.extend(lines);
+        self
+    }
+
+    /// Areas behind all lines; what they reach to is on the y axis.
+    #[must_use]
+    pub fn bands(mut self, bands: impl IntoIterator<Item = Band<'a>>) -> Self {
+        self.bands.extend(bands);
         self
     }
 
@@ -174,6 +185,11 @@ impl<'a> LineChart<'a> {
             usize::from(plot.width),
             usize::from(plot.height),
         );
+        for band in &self.bands {
+            raster.clear();
+            band.draw(&view, &mut raster);
+            raster.blit(plot, buf, band.style);
+        }
         let behind = self.lines.iter().filter(|line| line.smooth.is_some());
         for line in behind {
             raster.clear();

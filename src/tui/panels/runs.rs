@@ -3,6 +3,7 @@
 //! The panel holds what it has read and draws it; [`reader`](Reader) reads run directories on a thread of
 //! its own. While the panel is in front, ticks ask for what is new; a tick that finds nothing draws nothing.
 
+mod bands;
 mod curves;
 mod diff;
 mod filter;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use self::bands::Bands;
 use self::curves::Curves;
 use self::diff::Diff;
 use self::layout::Layout;
@@ -73,6 +75,10 @@ pub struct RunsPanel {
     /// Runs with points, those drawn last at the end.
     recent: Vec<RunId>,
     colours: Colours,
+    /// The seeds of each start, taken together; empty while single runs are drawn.
+    bands: Bands,
+    /// New points came since.
+    bands_stale: bool,
     sight: Sight,
     cover: Cover,
     /// A look at the files is under way; another one was asked for meanwhile.
@@ -92,6 +98,8 @@ impl Default for RunsPanel {
             curves: BTreeMap::new(),
             recent: Vec::new(),
             colours: Colours::new(SERIES),
+            bands: Bands::default(),
+            bands_stale: false,
             sight: Sight::default(),
             cover: Cover::default(),
             polling: false,
@@ -133,13 +141,16 @@ impl RunsPanel {
     fn settle_drawn(&mut self, shared: &Shared) -> Vec<Effect> {
         self.list.settle(self.page(shared));
         let drawn: Vec<RunId> = self.list.drawn().iter().map(|row| row.id.clone()).collect();
-        self.colours.show(drawn.iter().map(RunId::as_str));
+        let rows = self.list.drawn();
+        let keys = rows.iter().filter_map(|row| self.list.colour_key(row));
+        self.colours.show(keys);
         self.recent.retain(|id| !drawn.contains(id));
         self.recent.extend(drawn.iter().cloned());
         let surplus = self.recent.len().saturating_sub(KEPT.max(drawn.len()));
         self.recent.drain(..surplus);
         let recent = &self.recent;
         self.curves.retain(|id, _| recent.contains(id));
+        self.take_seeds_together();
         if matches!(self.cover, Cover::Diff(_)) {
             self.cover = Cover::Diff(self.compared());
         }
@@ -158,6 +169,9 @@ impl RunsPanel {
     }
 
     fn drawn(&self) -> Vec<Drawn<'_>> {
+        if !self.bands.is_empty() {
+            return self.bands.drawn(&self.colours);
+        }
         let rows = self.list.drawn();
         rows.into_iter()
             .filter_map(|row| {
@@ -165,6 +179,7 @@ impl RunsPanel {
                     curves: self.curves.get(&row.id)?,
                     slot: self.colours.slot(row.id.as_str()),
                     epochs: row.known.as_ref()?.request.training.epochs,
+                    spread: None,
                 })
             })
             .collect()
@@ -336,6 +351,14 @@ impl RunsPanel {
                 hints.push(Hint::new(Command::RunResume, "resume"));
             }
             Some(Status::Finished) | None => {}
+        }
+        if row.group.is_some() {
+            let shown = if self.list.bands {
+                "single runs"
+            } else {
+                "means"
+            };
+            hints.push(Hint::new(Command::RunBands, shown));
         }
         if self.can_leave() {
             hints.push(Hint::new(Command::Back, "back"));

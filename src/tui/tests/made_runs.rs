@@ -183,6 +183,55 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// An experiment as `hyperscope reproduce` leaves it, newest first: two starts of two seeds each that
+    /// finished, a third seed of one that failed, and a run that has nothing to do with it.
+    pub fn experiment(&self) -> Vec<MadeRun> {
+        let of = |start: &str, seed: u64| Request {
+            seed,
+            experiment: "cifar10-100-shots-3f2a1c".into(),
+            ..request("resnet50", start)
+        };
+        let done = (RunState::Finished, None);
+        let mut runs: Vec<MadeRun> = [
+            ("rand", 1111, 44.0),
+            ("ghn+orth", 1111, 61.0),
+            ("rand", 1112, 48.0),
+            ("ghn+orth", 1112, 66.0),
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(place, (start, seed, best))| {
+            let name = format!(
+                "20261121-08{place:02}-resnet50-{}-0b9e",
+                start.replace('+', "-")
+            );
+            self.run(
+                &name,
+                Status::Finished,
+                of(start, seed),
+                log(300, best, done),
+            )
+        })
+        .collect();
+        let failed = (RunState::Failed, Some("the loss is not a number"));
+        runs.push(self.run(
+            "20261121-0904-resnet50-rand-51c0",
+            Status::Failed,
+            of("rand", 1113),
+            log(3, 20.0, failed),
+        ));
+        runs.push(self.run(
+            "20261122-1000-resnet18-rand-7f3a",
+            Status::Finished,
+            request("resnet18", "rand"),
+            log(300, 70.0, done),
+        ));
+        runs.reverse();
+        runs
+    }
+}
+
 impl Harness {
     /// The app with the panel of runs in front.
     pub fn at_runs(setting: Setting) -> Self {

@@ -181,6 +181,30 @@ fn runs_without_colour_are_told_apart_by_markers() {
     insta::assert_snapshot!(text);
 }
 
+/// The seeds of each start taken together.
+fn with_bands(setting: Setting) -> Harness {
+    let runs = Folder::new().experiment();
+    let mut harness = Harness::with_runs(setting, &runs);
+    harness.press("down down b");
+    harness.answer_polls(&runs);
+    harness
+}
+
+#[test]
+fn runs_bands() {
+    for size in SIZES {
+        let harness = with_bands(at(size));
+        let name = format!("runs_bands_{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name, harness.text());
+    }
+    let ascii = with_bands(Setting {
+        glyphs: GlyphSet::Ascii,
+        ..at((120, 36))
+    });
+    assert!(ascii.text().is_ascii(), "{}", ascii.text());
+    insta::assert_snapshot!("runs_bands_ascii", ascii.text());
+}
+
 #[test]
 fn runs_of_one() {
     let folder = Folder::new();

@@ -53,7 +53,7 @@ impl Plan {
         let shown: Vec<Range<usize>> = chart.lines.iter().map(|line| points(line, &x)).collect();
         let axis_line = area.height >= HIGH_ENOUGH_FOR_AXIS_LINE;
         let rows = area.height.saturating_sub(2 + u16::from(axis_line));
-        let y = y_scale(chart, &shown, (usize::from(rows) / 2).clamp(4, 10));
+        let y = y_scale(chart, &x, &shown, (usize::from(rows) / 2).clamp(4, 10));
         let y_ticks = ticks(&y, (usize::from(rows) / ROWS_PER_TICK).max(1) + 1);
         let labels = labels(chart, &shown, area);
         let plot = plot(area, rows, &y_ticks, &labels);
@@ -128,7 +128,7 @@ fn points(line: &Line, x: &Scale) -> Range<usize> {
     start.min(line.y.len())..end.min(line.y.len())
 }
 
-fn y_scale(chart: &LineChart, shown: &[Range<usize>], parts: usize) -> Scale {
+fn y_scale(chart: &LineChart, x: &Scale, shown: &[Range<usize>], parts: usize) -> Scale {
     let which = if chart.y.log {
         Values::Positive
     } else {
@@ -142,7 +142,14 @@ fn y_scale(chart: &LineChart, shown: &[Range<usize>], parts: usize) -> Scale {
             line.y.bounds(range, which)
         }
     });
+    let bands = chart.bands.iter().flat_map(|band| {
+        let end = band.x.partition_point(|&at| at <= x.high());
+        let range = band.x.partition_point(|&at| at < x.low()).min(end)..end;
+        let edges = [band.low, band.high];
+        edges.map(|edge| edge.bounds(range.clone(), which))
+    });
     let (low, high) = bounds
+        .chain(bands.flatten())
         .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
         .unwrap_or((if chart.y.log { 0.1 } else { 0.0 }, 1.0));
     axis(low, high, chart.y.log, parts)

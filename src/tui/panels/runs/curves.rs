@@ -1,8 +1,12 @@
 //! A run's points, as tables of series.
 
+mod spread;
+
 use crate::run::{Event, Line, RunState, Split};
 use crate::text::Shown;
 use crate::tui::charts::{Series, Smoothed, XUnit};
+
+pub use spread::Spread;
 
 /// What a point can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +128,7 @@ impl Table {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     step: u64,
     epoch: f64,

@@ -6,7 +6,7 @@ use crossterm::event::KeyEvent;
 
 use super::filter::Filter;
 use super::rows::Row;
-use crate::run::{Listing, RunId};
+use crate::run::{Listing, RunId, Status};
 use crate::tui::command::Command;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::form::{self, Typed};
@@ -32,6 +32,9 @@ pub struct RunList {
     awaited: Option<RunId>,
     /// Whether the folder was read once.
     pub is_read: bool,
+    /// Instead of marked runs, those of the selected one's experiment and network are drawn, the seeds of
+    /// each start together.
+    pub bands: bool,
 }
 
 impl RunList {
@@ -154,6 +157,9 @@ impl RunList {
     /// on top.
     #[must_use]
     pub fn drawn(&self) -> Vec<&Row> {
+        if let Some(rows) = self.banded() {
+            return rows;
+        }
         let selected = self.selected.as_ref();
         let others = self.rows.iter();
         let others =
@@ -162,6 +168,31 @@ impl RunList {
             .chain(self.selected())
             .filter(|row| row.known.is_some())
             .collect()
+    }
+
+    /// The runs whose seeds are drawn together, if that is asked for and the selected run is part of an
+    /// experiment. Those asked for first come first, those of the selected run's start last; failed ones
+    /// are left out, as they are of the experiment's table.
+    #[must_use]
+    pub fn banded(&self) -> Option<Vec<&Row>> {
+        let selected = self
+            .selected()
+            .filter(|row| self.bands && row.group.is_some())?;
+        let mut rows: Vec<&Row> = self.rows.iter().rev().collect();
+        rows.retain(|row| belongs(row, selected));
+        rows.sort_by_key(|row| row.group == selected.group);
+        Some(rows)
+    }
+
+    /// What the colour of a run in the list goes by, if it is drawn: itself, or its group.
+    #[must_use]
+    pub fn colour_key<'a>(&self, row: &'a Row) -> Option<&'a str> {
+        let selected = self.selected();
+        if let Some(selected) = selected.filter(|row| self.bands && row.group.is_some()) {
+            return row.group.as_deref().filter(|_| belongs(row, selected));
+        }
+        let selected = selected.is_some_and(|s| s.id == row.id) && row.known.is_some();
+        (selected || self.is_marked(&row.id)).then(|| row.id.as_str())
     }
 
     // The filter.
@@ -202,4 +233,15 @@ impl RunList {
         self.filter.paste(text);
         self.sift();
     }
+}
+
+/// Whether a run is drawn when the seeds of another one's experiment and network are taken together.
+fn belongs(row: &Row, selected: &Row) -> bool {
+    let (Some(a), Some(b)) = (&row.known, &selected.known) else {
+        return false;
+    };
+    row.group.is_some()
+        && a.status != Status::Failed
+        && a.request.experiment == b.request.experiment
+        && a.request.arch == b.request.arch
 }

@@ -84,8 +84,8 @@ impl ListView<'_> {
                 theme.accent,
             );
         }
-        if self.list.is_marked(&row.id) || (selected && row.known.is_some()) {
-            let slot = self.colours.slot(row.id.as_str());
+        if let Some(key) = self.list.colour_key(row) {
+            let slot = self.colours.slot(key);
             let marker = self.glyphs.marker(slot.marker).to_string();
             put(
                 buf,
@@ -99,10 +99,20 @@ impl ListView<'_> {
         let arch = cut(row.arch.as_str(), room, ellipsis);
         let init_room = room.saturating_sub(width(&arch) + 2);
         let init = cut(row.init.as_str(), init_room, ellipsis);
+        // Within an experiment many runs have the same network and start. A cut number would be another.
+        let seed = row.known.as_ref().filter(|_| row.group.is_some());
+        let seed = seed.map(|known| format!("  {}", known.request.seed));
+        let left = init_room.saturating_sub(width(&init));
+        let seed = seed.filter(|seed| width(seed) <= left).unwrap_or_default();
         put_all(
             buf,
             slot,
-            &[(&arch, theme.text), ("  ", theme.dim), (&init, theme.dim)],
+            &[
+                (&arch, theme.text),
+                ("  ", theme.dim),
+                (&init, theme.dim),
+                (&seed, theme.faint),
+            ],
         );
         self.state(row, Slot::new(slot.x, slot.y + 1, room), buf);
     }
@@ -266,6 +276,9 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
         format!("{}, images {s}x{s}", training.batch, s = request.side),
     ));
     facts.push(("seed", format!("{}", request.seed)));
+    if !request.experiment.is_empty() {
+        facts.push(("within", request.experiment.clone()));
+    }
     let threads = match request.threads {
         0 => String::new(),
         1 => ", 1 thread".to_owned(),

@@ -1,7 +1,7 @@
 //! What is drawn: which values of which runs.
 
 use super::curves::{Curves, Table, Value};
-use crate::tui::charts::Series;
+use crate::tui::charts::{Series, XUnit};
 
 /// One chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,6 +119,10 @@ impl Part {
 #[must_use]
 pub fn parts(metric: Metric, which: Which, runs: &[&Curves]) -> Vec<Part> {
     let has = |part: Part| runs.iter().any(|curves| !part.table(curves).is_empty());
+    let points = |part: Part| -> usize {
+        let tables = runs.iter().map(|curves| part.table(curves));
+        tables.map(|table| table.x(XUnit::Step).len()).sum()
+    };
     let those = |parts: &[Part]| -> Vec<Part> {
         let there: Vec<Part> = parts.iter().copied().filter(|&part| has(part)).collect();
         // Before the first point, the title says what is waited for.
@@ -137,8 +141,11 @@ pub fn parts(metric: Metric, which: Which, runs: &[&Curves]) -> Vec<Part> {
         (_, Which::All) => those(&all),
         (_, Which::Auto) if runs.len() <= 1 => those(&all),
         (Metric::Loss, Which::Auto) => vec![Part::Train],
-        (Metric::Accuracy, Which::Auto) if has(Part::Test) || !has(Part::Val) => vec![Part::Test],
-        (Metric::Accuracy, Which::Auto) => vec![Part::Val],
+        // A single test after the last epoch is no curve.
+        (Metric::Accuracy, Which::Auto) if points(Part::Val) > points(Part::Test) => {
+            vec![Part::Val]
+        }
+        (Metric::Accuracy, Which::Auto) => vec![Part::Test],
     }
 }
 
@@ -164,30 +171,33 @@ mod tests {
     use super::*;
     use crate::run::{Event, Line, Split};
 
-    fn evaluated(split: Split) -> Curves {
+    /// Evaluated after one step, the next, and so on.
+    fn evaluated(splits: &[Split]) -> Curves {
         let mut curves = Curves::default();
-        let event = Event::Eval {
-            step: 1,
-            epoch: 1.0,
-            split,
-            loss: 1.0,
-            top1: 50.0,
-            top5: None,
-            images: 10,
-            seconds: 1.0,
-        };
-        let line = Line {
-            t_ms: 1,
-            seq: 1,
-            event,
-        };
-        curves.extend(&[line], 0.0);
+        for (&split, step) in splits.iter().zip(1..) {
+            let event = Event::Eval {
+                step,
+                epoch: step as f64,
+                split,
+                loss: 1.0,
+                top1: 50.0,
+                top5: None,
+                images: 10,
+                seconds: 1.0,
+            };
+            let line = Line {
+                t_ms: step,
+                seq: step,
+                event,
+            };
+            curves.extend(&[line], 0.0);
+        }
         curves
     }
 
     #[test]
     fn one_run_shows_all_that_it_has() {
-        let run = evaluated(Split::Val);
+        let run = evaluated(&[Split::Val]);
         assert_eq!(parts(Metric::Accuracy, Which::Auto, &[&run]), [Part::Val]);
         let none = Curves::default();
         assert_eq!(parts(Metric::Accuracy, Which::Auto, &[&none]), [Part::Test]);
@@ -195,7 +205,12 @@ mod tests {
 
     #[test]
     fn several_runs_are_compared_by_what_they_have() {
-        let (val, test) = (evaluated(Split::Val), evaluated(Split::Test));
+        let (val, test) = (evaluated(&[Split::Val]), evaluated(&[Split::Test]));
+        let once = evaluated(&[Split::Val, Split::Val, Split::Test]);
+        assert_eq!(
+            parts(Metric::Accuracy, Which::Auto, &[&once, &once]),
+            [Part::Val]
+        );
         assert_eq!(
             parts(Metric::Accuracy, Which::Auto, &[&val, &val]),
             [Part::Val]

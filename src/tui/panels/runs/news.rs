@@ -47,6 +47,10 @@ impl RunsPanel {
             }
             RunsMsg::Polled => {
                 self.polling = false;
+                if std::mem::take(&mut self.bands_stale) {
+                    self.take_seeds_together();
+                    self.redraw(shared);
+                }
                 if std::mem::take(&mut self.poll_again) {
                     return self.poll();
                 }
@@ -94,6 +98,7 @@ impl RunsPanel {
             let page = usize::from(Self::layout(shared).charts.height.saturating_sub(1));
             log.stay(entries, new, page);
         }
+        self.bands_stale |= self.list.bands;
         let seen = self.list.drawn().iter().any(|row| row.id == points.run);
         let due = shared.now.saturating_sub(self.last_drawn) >= WHILE_READING;
         if seen && (!points.more || due) {

@@ -5,20 +5,26 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use ratatui::widgets::Widget as _;
 
-use super::curves::Curves;
+use super::curves::{Curves, Spread};
 use super::metric::{Metric, Part, parts, values};
 use super::sight::Sight;
-use crate::tui::charts::{Glyphs, Line, LineChart, Palette, Scale, Slot, XAxis, YAxis, x_extent};
+use crate::tui::charts::{
+    Band, Glyphs, Line, LineChart, Palette, Scale, Slot, XAxis, YAxis, x_extent,
+};
 use crate::tui::glyphs::GlyphSet;
 use crate::tui::shared::Look;
 use crate::tui::theme::{Level, Theme};
 
+/// From this width on, the names of starts stand at the ends of their means.
+const WIDE_ENOUGH_FOR_STARTS: u16 = 64;
 /// Share of a line's colour in what lies behind it.
 const FADED: f32 = 0.38;
 
-/// A run as the charts see it.
+/// A run as the charts see it, or several by their mean.
 pub struct Drawn<'a> {
     pub curves: &'a Curves,
+    /// Of several runs: what lies around their mean, and the start that they share.
+    pub spread: Option<(&'a Spread, &'a str)>,
     pub slot: Slot,
     /// Epochs that were asked for.
     pub epochs: u32,
@@ -69,7 +75,8 @@ pub fn view(
     let full = full(runs, sight);
     let window = full.map(|full| sight.window(&full));
     let mut chart = LineChart::new(&title, palette(&look.theme), glyphs(look))
-        .lines(lines(metric, &parts, runs, sight, look))
+        .lines(lines(metric, &parts, runs, sight, look, area.width))
+        .bands(bands(metric, &parts, runs, sight, look))
         .x(XAxis {
             unit: sight.unit,
             log: sight.log_x,
@@ -88,7 +95,10 @@ pub fn view(
         } else {
             "no points yet"
         });
-    if is_smoothed(metric, &parts, runs) {
+    if let Some(note) = spread_note(runs) {
+        chart = chart.note(note);
+    }
+    if is_smoothed(metric, &parts, runs, sight) {
         chart = chart.note(format!("smooth {}", sight.decay()));
     }
     if sight.zoom.is_some() {
@@ -100,7 +110,23 @@ pub fn view(
     chart.render(area, buf);
 }
 
-fn is_smoothed(metric: Metric, parts: &[Part], runs: &[Drawn]) -> bool {
+/// What the bands are, and over how many runs.
+fn spread_note(runs: &[Drawn]) -> Option<String> {
+    let counts = runs.iter().filter_map(|run| Some(run.spread?.0.runs));
+    let (least, most) = (counts.clone().min()?, counts.max()?);
+    Some(if least == most {
+        format!("mean, 1 sd of {most}")
+    } else {
+        format!("mean, 1 sd of {least} to {most}")
+    })
+}
+
+fn is_smoothed(metric: Metric, parts: &[Part], runs: &[Drawn], sight: &Sight) -> bool {
+    // A mean is taken of values that are smoothed already.
+    let of_means = runs.iter().any(|run| run.spread.is_some());
+    if of_means && parts.contains(&Part::Train) && metric != Metric::LearningRate {
+        return sight.decay() > 0.0;
+    }
     let tables = runs
         .iter()
         .flat_map(|run| parts.iter().map(|part| part.table(run.curves)));
@@ -115,6 +141,7 @@ fn lines<'a>(
     runs: &[Drawn<'a>],
     sight: &Sight,
     look: &Look,
+    width: u16,
 ) -> Vec<Line<'a>> {
     let mut lines = Vec::new();
     for run in runs {
@@ -138,11 +165,46 @@ fn lines<'a>(
                 },
                 faded,
                 marker: glyphs(look).marker(run.slot.marker + index),
-                label: if parts.len() > 1 { part.word() } else { "" },
+                label: match run.spread {
+                    Some((_, start)) if width >= WIDE_ENOUGH_FOR_STARTS && parts.len() == 1 => {
+                        start
+                    }
+                    _ if parts.len() > 1 => part.word(),
+                    _ => "",
+                },
             });
         }
     }
     lines
+}
+
+/// What lies around the means. In the order of their lines.
+fn bands<'a>(
+    metric: Metric,
+    parts: &[Part],
+    runs: &[Drawn<'a>],
+    sight: &Sight,
+    look: &Look,
+) -> Vec<Band<'a>> {
+    let mut bands = Vec::new();
+    for run in runs {
+        let Some((spread, _)) = run.spread.filter(|(spread, _)| spread.runs > 1) else {
+            continue;
+        };
+        for part in parts {
+            let (low, high) = (part.table(&spread.low), part.table(&spread.high));
+            let edges = values(metric, low).zip(values(metric, high));
+            if let Some((low_values, high_values)) = edges.filter(|_| !low.is_empty()) {
+                bands.push(Band {
+                    x: low.x(sight.unit),
+                    low: low_values.raw,
+                    high: high_values.raw,
+                    style: faded(look.theme.series(run.slot.colour), &look.theme),
+                });
+            }
+        }
+    }
+    bands
 }
 
 /// The set of characters that charts use.

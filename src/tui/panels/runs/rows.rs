@@ -18,6 +18,8 @@ pub struct Row {
     pub known: Option<Known>,
     /// Why it ended, if it did so before its time.
     pub why: Option<Shown>,
+    /// What it shares with runs that differ from it in their seed alone; only within an experiment.
+    pub group: Option<String>,
     /// For the filter: field and value, in lower case.
     pub fields: Vec<(&'static str, String)>,
 }
@@ -56,6 +58,7 @@ impl Row {
             ("data", &request.data.name),
             ("state", status.word()),
             ("recipe", &request.training.recipe),
+            ("experiment", &request.experiment),
             ("device", &request.device),
         ];
         Self {
@@ -63,6 +66,8 @@ impl Row {
             arch: Shown::new(&request.arch),
             init: Shown::new(init),
             why: why.map(|text| Shown::new(&text)),
+            group: (!request.experiment.is_empty())
+                .then(|| [&*request.experiment, &request.arch, &request.init].join("\n")),
             fields: fields
                 .map(|(name, value)| (name, value.to_lowercase()))
                 .to_vec(),
@@ -90,6 +95,7 @@ impl Row {
             init: Shown::default(),
             known: None,
             why: Some(Shown::new(reason)),
+            group: None,
             fields: vec![
                 ("id", id.as_str().to_owned()),
                 ("state", "damaged".to_owned()),

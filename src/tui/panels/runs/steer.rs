@@ -28,8 +28,10 @@ impl RunsPanel {
             Command::Toggle => self.toggle_mark(shared),
             Command::RunOnly => {
                 self.list.unmark_all();
+                self.list.bands = false;
                 self.settle_drawn(shared)
             }
+            Command::RunBands => self.toggle_bands(shared),
             // Without runs there is no list to type above.
             Command::Filter if self.list.rows().is_empty() => Vec::new(),
             Command::Filter => {
@@ -85,6 +87,7 @@ impl RunsPanel {
                 self.curves
                     .values_mut()
                     .for_each(|curves| curves.smooth(decay));
+                self.take_seeds_together();
             }
             Command::RunLogY => self.sight.toggle_log_y(),
             Command::RunLogX => self.sight.toggle_log_x(),
@@ -140,6 +143,22 @@ impl RunsPanel {
         if !self.list.toggle_mark() {
             let text = format!("{MOST_MARKED} runs are marked; more could not be told apart.");
             shared.say(Severity::Warning, &text);
+        }
+        self.settle_drawn(shared)
+    }
+
+    /// From single runs to means over seeds and back; to means only where there are seeds.
+    fn toggle_bands(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        self.list.bands = !self.list.bands;
+        if self.list.bands && self.list.banded().is_none() {
+            self.list.bands = false;
+            let text = "This run is part of no experiment; `hyperscope reproduce` makes some.";
+            shared.say(Severity::Warning, text);
+            return Vec::new();
+        }
+        if self.list.bands {
+            let text = "Means over the seeds of each start; bands are one standard deviation.";
+            shared.say(Severity::Good, text);
         }
         self.settle_drawn(shared)
     }
