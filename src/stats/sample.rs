@@ -28,13 +28,19 @@ impl Sample {
         })
     }
 
+    /// Of the mean. None for a single value.
+    #[must_use]
+    pub fn standard_error(&self) -> Option<f64> {
+        Some(self.deviation? / (self.n as f64).sqrt())
+    }
+
     /// The interval that holds the true mean with probability `level`, if values spread normally:
     /// Student's t with `n - 1` degrees of freedom. None for a single value, which says nothing of
     /// its own spread.
     #[must_use]
     pub fn interval(&self, level: f64) -> Option<[f64; 2]> {
         let t = student::two_sided(level, self.n - 1);
-        let half = t * self.deviation? / (self.n as f64).sqrt();
+        let half = t * self.standard_error()?;
         Some([self.mean - half, self.mean + half])
     }
 }

@@ -13,7 +13,7 @@ use crate::data::{self, DataSet, EvalLoader, Protocol};
 use crate::ghn::Ghn;
 use crate::init::random;
 use crate::nn::Placement;
-use crate::stats::Moments;
+use crate::stats::Sample;
 use crate::train::{PredictedNetwork, evaluate_ghn, evaluate_untrained};
 
 /// Networks of each part of DeepNets-1M unless told otherwise.
@@ -230,24 +230,21 @@ fn evaluated(
     Ok(Evaluated {
         split: part,
         nets: cases.len(),
-        predicted: Accuracy::of(&predicted),
-        random: (!random.is_empty()).then(|| Accuracy::of(&random)),
+        predicted: Accuracy::of(&predicted).context("evaluating: there are no networks")?,
+        random: Accuracy::of(&random),
         cases,
     })
 }
 
 impl Accuracy {
-    fn of(values: &[f64]) -> Self {
-        let moments = Moments::of(values.iter().copied());
-        let count = values.len() as f64;
-        Self {
-            mean: moments.mean,
-            sem: (count > 1.0).then(|| {
-                // From the deviation of the whole to that of a sample, to that of its mean.
-                moments.deviation * (count / (count - 1.0)).sqrt() / count.sqrt()
-            }),
+    /// None without networks.
+    fn of(values: &[f64]) -> Option<Self> {
+        let sample = Sample::of(values)?;
+        Some(Self {
+            mean: sample.mean,
+            sem: sample.standard_error(),
             max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        }
+        })
     }
 
     fn text(&self) -> String {
