@@ -71,10 +71,10 @@ impl Trainer<'_> {
         let grad_norm = self.update(sums.networks);
         laps.add(&mut self.phases.seconds.update);
         self.phases.steps += 1;
-        let networks = sums.networks.max(1);
         self.count(&StepResult {
-            loss: sums.loss / networks as f64,
-            correct: sums.correct / networks,
+            // Not a number where every network was left out.
+            loss: sums.loss / sums.networks as f64,
+            correct: sums.correct / sums.networks.max(1),
             images: batch.batch,
             grad_norm,
             took: begun.elapsed(),
@@ -94,23 +94,15 @@ impl Trainer<'_> {
         let (ghn, seed) = (&self.task.ghn, self.task.seed);
         let predicted = ghn.predict_noting(&net.graph, &net.parameters, seed);
         let (tensors, notes) = predicted.map_err(TrainError::Ghn)?;
-        let lengths: Vec<f64> = if self.task.recipe.penalty > 0.0 {
-            tensors
-                .iter()
-                .map(|(_, t)| length(t.floats().unwrap_or_default()))
-                .collect()
-        } else {
-            Vec::new()
-        };
-        let pull = (!lengths.is_empty()).then(|| tensors.clone());
+        let pull = (self.task.recipe.penalty > 0.0).then(|| tensors.clone());
         let mut network = Network::on(&net.arch, self.task.placement).map_err(training)?;
         network
             .load(&complete(&net.arch, tensors, seed))
             .map_err(training)?;
         laps.add(&mut self.phases.seconds.predict);
         let (output, mut by_parameters) = self.run(&mut network, batch).map_err(training)?;
-        let times = network.step_times();
-        let forward: f64 = times.iter().map(|t| t.forward).sum();
+        // The rest of the lap is the way back. A device does not time its steps: there it is all of it.
+        let forward: f64 = network.step_times().iter().map(|t| t.forward).sum();
         self.phases.seconds.forward += forward;
         self.phases.seconds.backward -= forward;
         let is_finite = |state: &StateDict| {
@@ -123,12 +115,7 @@ impl Trainer<'_> {
             return Ok(());
         }
         if let Some(tensors) = pull {
-            shrink(
-                &mut by_parameters,
-                &tensors,
-                &lengths,
-                self.task.recipe.penalty,
-            );
+            shrink(&mut by_parameters, &tensors, self.task.recipe.penalty);
         }
         let ghn = &self.task.ghn;
         ghn.backward(&notes, &by_parameters, &mut self.gradient);
@@ -215,13 +202,12 @@ fn length(values: &[f32]) -> f64 {
 }
 
 /// Adds the derivatives of the penalty, `weight` times the sum of the parameters' lengths.
-fn shrink(by_parameters: &mut StateDict, tensors: &StateDict, lengths: &[f64], weight: f64) {
-    for ((name, tensor), length) in tensors.iter().zip(lengths) {
-        let Some(by) = by_parameters.get_mut(name).and_then(|t| t.floats_mut()) else {
-            continue;
-        };
-        let factor = (weight / length.max(f64::MIN_POSITIVE)) as f32;
-        for (by, value) in by.iter_mut().zip(tensor.floats().unwrap_or_default()) {
+fn shrink(by_parameters: &mut StateDict, parameters: &StateDict, weight: f64) {
+    for (name, tensor) in parameters.iter() {
+        let values = tensor.floats().unwrap_or_default();
+        let by = by_parameters.get_mut(name).and_then(|t| t.floats_mut());
+        let factor = (weight / length(values).max(f64::MIN_POSITIVE)) as f32;
+        for (by, value) in by.into_iter().flatten().zip(values) {
             *by += factor * value;
         }
     }
@@ -231,5 +217,23 @@ fn training(source: NnError) -> TrainError {
     TrainError::Network {
         doing: "training a predicted network",
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Tensor;
+
+    #[test]
+    fn the_penalty_pulls_along_each_tensor_whatever_its_length() {
+        let parameters: StateDict = [("a", [3.0, 4.0]), ("b", [0.0, 0.0])]
+            .map(|(name, values)| (name.to_owned(), Tensor::new(vec![2], values.to_vec())))
+            .into_iter()
+            .collect();
+        let mut by = parameters.clone();
+        shrink(&mut by, &parameters, 10.0);
+        assert_eq!(by.get("a").unwrap().floats().unwrap(), [9.0, 12.0]);
+        assert_eq!(by.get("b").unwrap().floats().unwrap(), [0.0, 0.0]);
     }
 }

@@ -296,7 +296,7 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
 }
 
 /// What a step of a GHN's training takes, and what its time goes to.
-fn step_of_ghn(phases: &StepPhases, networks: usize) -> [(&'static str, String); 2] {
+fn step_of_ghn(phases: &StepPhases, networks: usize) -> [(&'static str, String); 3] {
     let seconds = phases.seconds();
     let plural = if networks == 1 { "" } else { "s" };
     let step = format!(
@@ -305,15 +305,18 @@ fn step_of_ghn(phases: &StepPhases, networks: usize) -> [(&'static str, String);
         phases.skipped
     );
     let share = |part: f64| format!("{:.0}", 100.0 * part / seconds.max(f64::MIN_POSITIVE));
-    let split = format!(
-        "forward {} backward {} update {} predict {} graph {} %",
+    let networks = format!(
+        "forward {} %, backward {} %",
         share(phases.forward),
-        share(phases.backward),
+        share(phases.backward)
+    );
+    let ghn = format!(
+        "update {} %, predict {} %, graph {} %",
         share(phases.update),
         share(phases.predict),
         share(phases.graph)
     );
-    [("step", step), ("split", split)]
+    [("step", step), ("", networks), ("", ghn)]
 }
 
 fn data(run: &Known) -> String {
