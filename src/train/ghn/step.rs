@@ -201,12 +201,15 @@ fn length(values: &[f32]) -> f64 {
     square.sqrt()
 }
 
+/// Keeps the direction of a tensor of zeros finite.
+const SHORTEST: f64 = 1e-12;
+
 /// Adds the derivatives of the penalty, `weight` times the sum of the parameters' lengths.
 fn shrink(by_parameters: &mut StateDict, parameters: &StateDict, weight: f64) {
     for (name, tensor) in parameters.iter() {
         let values = tensor.floats().unwrap_or_default();
         let by = by_parameters.get_mut(name).and_then(|t| t.floats_mut());
-        let factor = (weight / length(values).max(f64::MIN_POSITIVE)) as f32;
+        let factor = (weight / length(values).max(SHORTEST)) as f32;
         for (by, value) in by.into_iter().flatten().zip(values) {
             *by += factor * value;
         }
