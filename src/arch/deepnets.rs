@@ -43,6 +43,12 @@ pub fn name_of(split: Split, seed: u64) -> String {
     }
 }
 
+/// The names of a split's first networks.
+#[must_use]
+pub fn first_names(split: Split, count: usize) -> Vec<String> {
+    (0..count as u64).map(|seed| name_of(split, seed)).collect()
+}
+
 /// Builds the network called `name`.
 ///
 /// # Errors

@@ -9,13 +9,15 @@ use serde::Serialize;
 
 use super::Common;
 use super::arch::{own_side, takes_images};
+use super::finetune::ask;
 use super::progress;
 use super::runs::print;
 use crate::arch::zoo::Options;
 use crate::arch::{self, Arch, TensorRole};
-use crate::data::{self, EvalLoader, Protocol, Split};
+use crate::data::{EvalLoader, Protocol, Split};
 use crate::init::{self, Classifier, Post, Source, Start};
 use crate::nn::{Mode, Network, StateDict};
+use crate::run::Home;
 use crate::text::Shown;
 use crate::train::{Metrics, evaluate_with};
 
@@ -86,8 +88,7 @@ struct Answer<'a> {
 /// # Errors
 /// If data or weights cannot be read, or do not fit the architecture.
 pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
-    let config = crate::run::Home::find()?.config()?;
-    let data = data::open(&args.data, &config.data).context("opening the data set")?;
+    let data = ask::open_data(&args.data, &Home::find()?)?;
     let own = own_side(&args.arch)?;
     let side = args.image.map(|side| side as usize);
     let side = side.or(own).unwrap_or_else(|| data.usual_side());

@@ -16,7 +16,6 @@ use clap::Args;
 use serde_json::json;
 
 pub use args::FinetuneArgs;
-pub use ask::{data_spec, ghn_request};
 
 use super::Common;
 use crate::run::{Home, Request, RunDir, Terminal, Worker, launch};

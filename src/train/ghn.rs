@@ -28,13 +28,13 @@ use std::time::{Duration, Instant};
 use super::checkpoint::{Checkpoint, Checkpoints, Kind};
 use super::meter::Meter;
 use super::process::Monitor;
-use super::progress::EpochSums;
 use super::steering::{Flow, Steered};
 use super::{
     Best, End, EpochSummary, Event, Metrics, Outcome, Progress, Reporter, RunState, Split,
     TrainError,
 };
-use crate::data::{DataError, EvalLoader, TrainLoader};
+use crate::arch::deepnets;
+use crate::data::{DataError, DataSet, EvalLoader, Protocol, TrainLoader};
 use crate::ghn::{Ghn, Gradient};
 use crate::nn::Placement;
 pub use evaluate::{PredictedNetwork, evaluate_ghn, evaluate_untrained};
@@ -58,8 +58,9 @@ pub struct GhnTask {
     pub ghn: Ghn,
     /// Where the networks run; the GHN itself runs on the CPU.
     pub placement: Placement,
-    /// Opens the training images at a side.
-    pub images: Box<dyn Fn(usize) -> Result<TrainLoader, DataError>>,
+    /// The training images: the data and the part of it, at the recipe's side.
+    pub data: DataSet,
+    pub protocol: Protocol,
     /// Held-out images, if there are any.
     pub val: Option<EvalLoader>,
     pub seed: u64,
@@ -142,7 +143,7 @@ impl<'a> Trainer<'a> {
             None => Progress::new(recipe.lr),
         };
         let side = recipe.image;
-        let loader = (task.images)(side).map_err(reading)?;
+        let loader = images(&task, side)?;
         let mut trainer = Self {
             gradient: task.ghn.gradient(),
             sampler: Sampler {
@@ -187,7 +188,7 @@ impl<'a> Trainer<'a> {
     fn seek(&mut self) -> Result<(), TrainError> {
         let side = self.stage().image;
         if side != self.side {
-            self.loader = (self.task.images)(side).map_err(reading)?;
+            self.loader = images(&self.task, side)?;
             self.side = side;
         }
         let (epoch, batch) = (u64::from(self.progress.epoch), self.progress.batch);
@@ -242,7 +243,6 @@ impl<'a> Trainer<'a> {
         let lr = self.lr();
         self.progress.epoch += 1;
         self.progress.batch = 0;
-        self.progress.sums = EpochSums::default();
         let epoch = self.progress.epoch;
         let val = self.look()?;
         if let Some(metrics) = val {
@@ -284,7 +284,7 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         };
         self.optimiser.exchange(&mut self.task.ghn);
-        let names = evaluate::names(crate::arch::deepnets::Split::Val, count);
+        let names = deepnets::first_names(deepnets::Split::Val, count);
         let ghn = &self.task.ghn;
         let classes = self.task.recipe.ghn.num_classes;
         let begun = Instant::now();
@@ -329,6 +329,15 @@ impl<'a> Trainer<'a> {
         self.progress.seconds += self.counted.elapsed().as_secs_f64();
         self.counted = Instant::now();
     }
+}
+
+/// The training images at a side.
+fn images(task: &GhnTask, side: usize) -> Result<TrainLoader, TrainError> {
+    let protocol = Protocol {
+        side,
+        ..task.protocol.clone()
+    };
+    TrainLoader::new(&task.data, &protocol, 0, 0).map_err(reading)
 }
 
 fn reading(source: DataError) -> TrainError {

@@ -6,7 +6,7 @@
 mod rule;
 mod settings;
 
-pub use rule::adamw_numbers;
+pub use rule::{ADAM_MOMENTS, adamw_numbers};
 pub use settings::{OptimiserKind, OptimiserSettings, UnknownOptimiser};
 
 use crate::arch::Arch;
@@ -22,7 +22,7 @@ pub struct Optimiser {
 }
 
 /// Name of the number of steps in the state.
-const STEPS: &str = "steps";
+pub(super) const STEPS: &str = "steps";
 
 impl Optimiser {
     /// An optimiser that has not seen a gradient yet. What another one remembered of this network's
@@ -100,10 +100,7 @@ impl Optimiser {
                 }
             }
         }
-        let steps = match state.get(STEPS).map(|t| &t.values) {
-            Some(Values::I64(values)) => values.first().and_then(|n| u64::try_from(*n).ok()),
-            _ => None,
-        };
+        let steps = stored_steps(state);
         let Some(steps) = steps.filter(|_| mismatch.is_empty()) else {
             if steps.is_none() {
                 mismatch.missing.push(STEPS.to_owned());
@@ -119,6 +116,14 @@ impl Optimiser {
         }
         self.steps = steps;
         Ok(())
+    }
+}
+
+/// The number of steps in an optimiser's state.
+pub(super) fn stored_steps(state: &StateDict) -> Option<u64> {
+    match &state.get(STEPS)?.values {
+        Values::I64(values) => values.first().and_then(|n| u64::try_from(*n).ok()),
+        Values::F32(_) => None,
     }
 }
 

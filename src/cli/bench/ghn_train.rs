@@ -11,7 +11,7 @@ use crate::cli::Common;
 use crate::cli::ghn::recipe;
 use crate::cli::runs::print;
 use crate::cli::runs::table::{Align, Table};
-use crate::data::{self, Protocol, TrainLoader};
+use crate::data::{self, Protocol};
 use crate::ghn::Ghn;
 use crate::train::{Command, Event, GhnTask, Reporter, StepPhases, train_ghn};
 
@@ -77,13 +77,8 @@ pub fn run(common: &Common, args: &GhnTrainArgs) -> anyhow::Result<()> {
     let task = GhnTask {
         ghn: Ghn::untrained(&recipe.ghn, common.seed)?,
         placement,
-        images: Box::new(move |side| {
-            let protocol = Protocol {
-                side,
-                ..protocol.clone()
-            };
-            TrainLoader::new(&data, &protocol, 0, 0)
-        }),
+        data,
+        protocol,
         val: None,
         seed: common.seed,
         checkpoints: folder.path().to_owned(),

@@ -7,12 +7,14 @@ use serde::Serialize;
 use super::table::{Align, Table};
 use crate::arch::deepnets::{self, Split};
 use crate::arch::{self, zoo::Options};
+use crate::cli::finetune::ask;
 use crate::cli::runs::print;
 use crate::cli::{Common, progress};
 use crate::data::{self, DataSet, EvalLoader, Protocol};
 use crate::ghn::Ghn;
 use crate::init::random;
 use crate::nn::Placement;
+use crate::run::Home;
 use crate::stats::Sample;
 use crate::train::{PredictedNetwork, evaluate_ghn, evaluate_untrained};
 
@@ -104,9 +106,7 @@ impl Part {
 
     fn networks(self, count: u32) -> Vec<String> {
         match self.split() {
-            Some(split) => (0..u64::from(count))
-                .map(|seed| deepnets::name_of(split, seed))
-                .collect(),
+            Some(split) => deepnets::first_names(split, count as usize),
             None => ZOO.map(str::to_owned).to_vec(),
         }
     }
@@ -155,8 +155,7 @@ struct Answer<'a> {
 /// If the GHN or the data cannot be read, or they have different classes.
 pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let placement = common.placement()?;
-    let config = crate::run::Home::find()?.config()?;
-    let data = data::open(&args.data, &config.data).context("opening the data set")?;
+    let data = ask::open_data(&args.data, &Home::find()?)?;
     let ghn = Ghn::open(&args.ghn, common.seed)?;
     let (has, wants) = (ghn.config().num_classes, data.classes.len());
     anyhow::ensure!(

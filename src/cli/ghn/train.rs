@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::cli::{Common, finetune};
-use crate::data::{self, DataSet, Protocol, Split};
+use crate::cli::Common;
+use crate::cli::finetune::{self, ask};
+use crate::data::{DataSet, Protocol, Split};
 use crate::ghn::Ghn;
 use crate::run::{DataRequest, Home, Request, TrainingRequest};
 use crate::train::GhnRecipe;
@@ -55,8 +56,7 @@ pub fn run(common: &Common, args: &TrainArgs) -> anyhow::Result<()> {
 
 fn request(common: &Common, args: &TrainArgs, home: &Home) -> anyhow::Result<Request> {
     let placement = common.placement()?;
-    let config = home.config()?;
-    let data = data::open(&args.data, &config.data).context("opening the data set")?;
+    let data = ask::open_data(&args.data, home)?;
     let from = args
         .from
         .as_deref()
@@ -86,9 +86,9 @@ fn request(common: &Common, args: &TrainArgs, home: &Home) -> anyhow::Result<Req
         dtype: placement.precision.to_string(),
         threads: rayon::current_num_threads(),
         command: std::env::args().collect(),
-        ghn: from.as_ref().map(finetune::ghn_request).transpose()?,
+        ghn: from.as_ref().map(ask::ghn_request).transpose()?,
         data: DataRequest {
-            spec: finetune::data_spec(&data)?,
+            spec: ask::data_spec(&data)?,
             name: data.name.clone(),
             shots,
             val: data.trains(),

@@ -56,14 +56,7 @@ impl Propagation {
     /// `features` is `[N, C]`.
     pub fn run(&self, features: Vec<f32>, distances: &Distances) -> States {
         let raw = match &self.hyper {
-            Hyper::Mlp(layers) => {
-                let [first, second] = &**layers;
-                let mut x = first.apply(&features);
-                relu(&mut x);
-                let mut x = second.apply(&x);
-                relu(&mut x);
-                x
-            }
+            Hyper::Mlp(layers) => mlp(layers, &features).1,
             Hyper::GatedGnn(gnn) => gnn.run(features, distances),
             Hyper::Graphormer(graphormer) => graphormer.run(features, distances),
         };
@@ -82,11 +75,7 @@ impl Propagation {
     pub fn run_noting(&self, features: Vec<f32>, distances: &Distances) -> (States, Tape) {
         let (raw, tape) = match &self.hyper {
             Hyper::Mlp(layers) => {
-                let [first, second] = &**layers;
-                let mut hidden = first.apply(&features);
-                relu(&mut hidden);
-                let mut raw = second.apply(&hidden);
-                relu(&mut raw);
+                let (hidden, raw) = mlp(layers, &features);
                 (raw, Tape::Mlp([features, hidden]))
             }
             Hyper::GatedGnn(gnn) => {
@@ -145,6 +134,15 @@ impl Propagation {
             norm.list(all);
         }
     }
+}
+
+/// What both layers of the baseline give, each rectified.
+fn mlp([first, second]: &[Dense; 2], features: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let mut hidden = first.apply(features);
+    relu(&mut hidden);
+    let mut raw = second.apply(&hidden);
+    relu(&mut raw);
+    (hidden, raw)
 }
 
 /// What the way back needs of a run.

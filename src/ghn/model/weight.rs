@@ -77,12 +77,13 @@ impl Weight {
         let (true, Values::F32(values)) = (fits, tensor.values) else {
             return false;
         };
-        self.values = values;
-        if self.turned {
-            self.turned = false;
-            self.values = self.in_other_order();
-            self.turned = true;
-        }
+        let name = std::mem::take(&mut self.name);
+        let fresh = Self::new(name, tensor.shape, values);
+        *self = if self.turned {
+            fresh.by_columns()
+        } else {
+            fresh
+        };
         true
     }
 

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::arch::deepnets::{self, Split};
 use crate::arch::zoo::Options;
 use crate::arch::{self, Arch, ArchError};
 use crate::data::EvalLoader;
@@ -18,13 +17,6 @@ pub struct PredictedNetwork {
     pub params: usize,
     #[serde(flatten)]
     pub metrics: Metrics,
-}
-
-/// The first networks of a split.
-pub fn names(split: Split, count: usize) -> Vec<String> {
-    (0..count as u64)
-        .map(|seed| deepnets::name_of(split, seed))
-        .collect()
 }
 
 /// A network for images of this side.

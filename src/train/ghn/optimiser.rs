@@ -3,7 +3,7 @@
 use super::{GhnOptimiserKind, GhnRecipe, muon};
 use crate::ghn::{Ghn, Gradient, Weight};
 use crate::nn::{StateDict, Tensor, Values, adamw};
-use crate::train::optim::adamw_numbers;
+use crate::train::optim::{ADAM_MOMENTS, STEPS, adamw_numbers, stored_steps};
 
 /// Adam or AdamW, with a running average of the weights if that is asked for.
 #[derive(Clone, Debug)]
@@ -28,10 +28,8 @@ struct Slot {
     average: Vec<f32>,
 }
 
-/// Names in a checkpoint.
-const MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
+/// Name in a checkpoint of the weights that are not averaged.
 const LATEST: &str = "latest";
-const STEPS: &str = "steps";
 /// Share of the past in Adam's mean of the gradient.
 const ADAM_MEAN: f64 = 0.9;
 /// The average forgets the first steps sooner: after `t` of them its share of the past is at most
@@ -107,7 +105,7 @@ impl Optimiser {
     pub fn state(&mut self, ghn: &mut Ghn) -> [StateDict; 2] {
         let mut rest = StateDict::default();
         for slot in &self.slots {
-            for (name, values) in MOMENTS.iter().zip(&slot.moments) {
+            for (name, values) in ADAM_MOMENTS.iter().zip(&slot.moments) {
                 let tensor = Tensor::new(vec![values.len()], values.clone());
                 rest.insert(format!("{name}.{}", slot.name), tensor);
             }
@@ -127,16 +125,14 @@ impl Optimiser {
     /// Takes over what [`Optimiser::state`] gave; false if it is of another GHN or optimiser.
     #[must_use]
     pub fn load(&mut self, ghn: &mut Ghn, [predicting, mut rest]: [StateDict; 2]) -> bool {
-        let steps = match rest.get(STEPS).map(|t| &t.values) {
-            Some(Values::I64(values)) => values.first().and_then(|n| u64::try_from(*n).ok()),
-            _ => None,
+        let Some(steps) = stored_steps(&rest) else {
+            return false;
         };
-        let Some(steps) = steps else { return false };
         if !ghn.load(predicting) {
             return false;
         }
         for slot in &mut self.slots {
-            for (name, values) in MOMENTS.iter().zip(&mut slot.moments) {
+            for (name, values) in ADAM_MOMENTS.iter().zip(&mut slot.moments) {
                 match rest
                     .take(&format!("{name}.{}", slot.name))
                     .map(|t| t.values)

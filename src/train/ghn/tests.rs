@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{GhnRecipe, GhnTask, Net, Sampler, Stage, train_ghn};
-use crate::data::{self, EvalLoader, Protocol, Split, TrainLoader};
+use crate::data::{self, EvalLoader, Protocol, Split};
 use crate::ghn::{Config, Ghn};
 use crate::nn::{Placement, StateDict};
 use crate::train::testing::Script;
@@ -50,7 +50,8 @@ fn task(recipe: GhnRecipe, checkpoints: &Path) -> GhnTask {
     GhnTask {
         ghn: Ghn::untrained(&recipe.ghn, 1).unwrap(),
         placement: Placement::default(),
-        images: Box::new(move |side| TrainLoader::new(&data, &protocol(side), 0, 0)),
+        protocol: protocol(recipe.image),
+        data,
         val: Some(val),
         seed: 5,
         checkpoints: checkpoints.to_owned(),

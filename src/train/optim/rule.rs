@@ -41,10 +41,13 @@ pub fn adamw_numbers(lr: f64, weight_decay: f64, betas: [f64; 2], step: u64) -> 
     }
 }
 
+/// The names in files of Adam's means of the gradient and of its square.
+pub const ADAM_MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
+
 /// The names in files of what an optimiser remembers of every gradient.
 pub const fn moments(kind: OptimiserKind) -> &'static [&'static str] {
     match kind {
         OptimiserKind::Sgd => &["momentum"],
-        OptimiserKind::AdamW => &["exp_avg", "exp_avg_sq"],
+        OptimiserKind::AdamW => &ADAM_MOMENTS,
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use super::{images, placement};
-use crate::data::{EvalLoader, Protocol, Split, TrainLoader};
+use crate::data::{EvalLoader, Protocol, Split};
 use crate::ghn::Ghn;
 use crate::run::{Request, RunDir};
 use crate::train::{GhnRecipe, GhnTask};
@@ -29,13 +29,8 @@ pub fn task(dir: &RunDir, request: &Request, recipe: &GhnRecipe) -> anyhow::Resu
         val: val.transpose()?,
         seed: request.seed,
         checkpoints: dir.checkpoint(),
-        images: Box::new(move |side| {
-            let protocol = Protocol {
-                side,
-                ..protocol.clone()
-            };
-            TrainLoader::new(&data, &protocol, 0, 0)
-        }),
+        data,
+        protocol,
     })
 }
 
