@@ -8,6 +8,7 @@
 //! | `ghn` | [`train_ghn`]: training GHNs |
 //! | `evaluate`, `metrics` | [`evaluate`], [`Metrics`]: a pass over a split |
 //! | `calibrate` | [`calibrate`]: running statistics of batch norms, measured on images |
+//! | `course` | what every run has on its way: progress, reporter, checkpoints |
 //! | `steering` | commands between two steps |
 //! | `optim`, `schedule` | optimisers and the learning rate |
 //! | `event`, `reporter`, `meter`, `process` | what a run says, and what it hears |
@@ -17,6 +18,7 @@
 
 mod calibrate;
 mod checkpoint;
+mod course;
 mod diagnose;
 mod error;
 mod evaluate;

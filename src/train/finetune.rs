@@ -13,18 +13,13 @@ mod step;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use super::checkpoint::{Checkpoint, Checkpoints, Kind};
-use super::meter::Meter;
+use super::course::Course;
 use super::optim::Optimiser;
-use super::process::Monitor;
 use super::steering::{Flow, Steered};
-use super::{Command, Cosine, End, Event, Outcome, Progress, Reporter, RunState, Task, TrainError};
+use super::{Command, Cosine, Event, Outcome, Progress, Reporter, RunState, Task, TrainError};
 use crate::nn::Network;
-
-/// A checkpoint in the middle of a long epoch after this time.
-const CHECKPOINT_S: u64 = 60;
 
 /// Trains until the last epoch is done or somebody says stop. Goes on from the last checkpoint if
 /// there is one; on the CPU, the numbers are then those of a run that was never interrupted.
@@ -37,36 +32,20 @@ const CHECKPOINT_S: u64 = 60;
 /// go wrong with images, network and disk. Checkpoints written before stay as they are.
 pub fn finetune(task: Task, reporter: &mut dyn Reporter) -> Result<Outcome, TrainError> {
     let mut trainer = Trainer::begin(task, reporter)?;
-    trainer.state(RunState::Running);
+    trainer.course.state(RunState::Running);
     let flow = trainer.all_epochs()?;
-    let end = match flow {
-        Flow::On => End::Finished,
-        Flow::Stop => End::Stopped,
-    };
-    trainer.state(match end {
-        End::Finished => RunState::Finished,
-        End::Stopped => RunState::Stopped,
-    });
-    Ok(trainer.outcome(end))
+    Ok(trainer.course.end(flow.end()))
 }
 
 /// A run at work.
 struct Trainer<'a> {
     task: Task,
-    reporter: &'a mut dyn Reporter,
+    course: Course<'a>,
     network: Network,
     optimiser: Optimiser,
     schedule: Cosine,
-    progress: Progress,
-    checkpoints: Checkpoints,
-    meter: Meter,
-    monitor: Monitor,
     /// Commands that arrived during an evaluation.
     waiting: VecDeque<Command>,
-    /// Until when [`Progress::seconds`] is counted.
-    counted: Instant,
-    /// When the last checkpoint was written.
-    saved: Instant,
 }
 
 impl<'a> Trainer<'a> {
@@ -102,21 +81,20 @@ impl<'a> Trainer<'a> {
             .seek(u64::from(progress.epoch), progress.batch)
             .map_err(data_error("reading images to train on"))?;
         Ok(Self {
-            reporter,
             network,
             optimiser,
             schedule: Cosine {
                 base: progress.base_lr,
                 epochs: task.epochs,
             },
+            course: Course::new(
+                reporter,
+                checkpoints,
+                progress,
+                task.loaders.train.batches(),
+            ),
             task,
-            progress,
-            checkpoints,
-            meter: Meter::new(),
-            monitor: Monitor::new(),
             waiting: VecDeque::new(),
-            counted: Instant::now(),
-            saved: Instant::now(),
         })
     }
 
@@ -125,36 +103,12 @@ impl<'a> Trainer<'a> {
         if self.obey()? == Flow::Stop {
             return Ok(Flow::Stop);
         }
-        while self.progress.epoch < self.task.epochs {
+        while self.course.progress.epoch < self.task.epochs {
             if self.steps()? == Flow::Stop || self.finish_epoch()? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
         }
         self.final_test()
-    }
-
-    /// Epochs done, as a fraction.
-    fn epoch_now(&self) -> f64 {
-        let batches = self.task.loaders.train.batches().max(1);
-        f64::from(self.progress.epoch) + self.progress.batch as f64 / batches as f64
-    }
-
-    /// Adds the time since the last call to the run's time.
-    fn count_time(&mut self) {
-        self.progress.seconds += self.counted.elapsed().as_secs_f64();
-        self.counted = Instant::now();
-    }
-
-    fn outcome(mut self, end: End) -> Outcome {
-        self.count_time();
-        Outcome {
-            end,
-            epochs: self.progress.epoch,
-            step: self.progress.step,
-            last: self.progress.last,
-            best: self.progress.best,
-            seconds: self.progress.seconds,
-        }
     }
 }
 

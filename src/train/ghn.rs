@@ -23,15 +23,14 @@ mod step;
 mod tests;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::checkpoint::{Checkpoint, Checkpoints, Kind};
-use super::meter::Meter;
-use super::process::Monitor;
+use super::checkpoint::{Checkpoints, Kind};
+use super::course::Course;
+use super::progress::EpochSums;
 use super::steering::{Flow, Steered};
 use super::{
-    Best, End, EpochSummary, Event, Metrics, Outcome, Progress, Reporter, RunState, Split,
-    TrainError,
+    Best, EpochSummary, Event, Metrics, Outcome, Progress, Reporter, RunState, Split, TrainError,
 };
 use crate::arch::deepnets;
 use crate::data::{DataError, DataSet, EvalLoader, Protocol, TrainLoader};
@@ -44,8 +43,6 @@ pub use sample::Net;
 use sample::Sampler;
 use step::Phases;
 
-/// A checkpoint in the middle of a long epoch after this time.
-const CHECKPOINT_S: u64 = 60;
 /// The share of left out networks at which training ends.
 const MOST_SKIPPED: f64 = 0.02;
 /// Networks before that share means anything.
@@ -78,46 +75,22 @@ pub struct GhnTask {
 /// images, networks and disk. Checkpoints written before stay as they are.
 pub fn train_ghn(task: GhnTask, reporter: &mut dyn Reporter) -> Result<Outcome, TrainError> {
     let mut trainer = Trainer::begin(task, reporter)?;
-    trainer.state(RunState::Running);
-    let end = match trainer.all_epochs()? {
-        Flow::On => End::Finished,
-        Flow::Stop => End::Stopped,
-    };
-    trainer.state(match end {
-        End::Finished => RunState::Finished,
-        End::Stopped => RunState::Stopped,
-    });
-    trainer.count_time();
-    let progress = trainer.progress;
-    Ok(Outcome {
-        end,
-        epochs: progress.epoch,
-        step: progress.step,
-        last: progress.last,
-        best: progress.best,
-        seconds: progress.seconds,
-    })
+    trainer.course.state(RunState::Running);
+    let flow = trainer.all_epochs()?;
+    Ok(trainer.course.end(flow.end()))
 }
 
 /// A training at work.
 struct Trainer<'a> {
     task: GhnTask,
-    reporter: &'a mut dyn Reporter,
     gradient: Gradient,
     optimiser: Optimiser,
     sampler: Sampler,
     loader: TrainLoader,
     /// Side of the loader's images.
     side: usize,
-    progress: Progress,
-    checkpoints: Checkpoints,
-    meter: Meter,
+    course: Course<'a>,
     phases: Phases,
-    monitor: Monitor,
-    /// Until when [`Progress::seconds`] is counted.
-    counted: Instant,
-    /// When the last checkpoint was written.
-    saved: Instant,
 }
 
 impl<'a> Trainer<'a> {
@@ -153,16 +126,10 @@ impl<'a> Trainer<'a> {
                 most_nodes: recipe.most_nodes,
             },
             optimiser,
+            course: Course::new(reporter, checkpoints, progress, loader.batches()),
             loader,
             side,
-            progress,
-            checkpoints,
-            meter: Meter::new(),
             phases: Phases::default(),
-            monitor: Monitor::new(),
-            counted: Instant::now(),
-            saved: Instant::now(),
-            reporter,
             task,
         };
         trainer.seek()?;
@@ -176,11 +143,13 @@ impl<'a> Trainer<'a> {
 
     /// The stage of the next step.
     fn stage(&self) -> Stage {
-        self.task.recipe.stage(self.progress.step, self.all_steps())
+        self.task
+            .recipe
+            .stage(self.course.progress.step, self.all_steps())
     }
 
     fn lr(&self) -> f64 {
-        let (base, step) = (self.progress.base_lr, self.progress.step);
+        let (base, step) = (self.course.progress.base_lr, self.course.progress.step);
         self.task.recipe.lr(base, step, self.all_steps())
     }
 
@@ -191,7 +160,10 @@ impl<'a> Trainer<'a> {
             self.loader = images(&self.task, side)?;
             self.side = side;
         }
-        let (epoch, batch) = (u64::from(self.progress.epoch), self.progress.batch);
+        let (epoch, batch) = (
+            u64::from(self.course.progress.epoch),
+            self.course.progress.batch,
+        );
         self.loader.seek(epoch, batch).map_err(reading)
     }
 
@@ -200,7 +172,7 @@ impl<'a> Trainer<'a> {
         if self.obey()? == Flow::Stop {
             return Ok(Flow::Stop);
         }
-        while self.progress.epoch < self.task.recipe.epochs {
+        while self.course.progress.epoch < self.task.recipe.epochs {
             if self.epoch()? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
@@ -211,7 +183,7 @@ impl<'a> Trainer<'a> {
 
     /// The steps of the current epoch that are left.
     fn epoch(&mut self) -> Result<Flow, TrainError> {
-        while self.progress.batch < self.loader.batches() {
+        while self.course.progress.batch < self.loader.batches() {
             if self.stage().image != self.side {
                 self.seek()?;
             }
@@ -220,7 +192,7 @@ impl<'a> Trainer<'a> {
             if self.obey()? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
-            if self.saved.elapsed() >= Duration::from_secs(CHECKPOINT_S) {
+            if self.course.is_checkpoint_due() {
                 self.save()?;
             }
         }
@@ -230,27 +202,24 @@ impl<'a> Trainer<'a> {
 
     /// Looks at some networks of the validation split, writes the checkpoints, tells of the epoch.
     fn finish_epoch(&mut self) -> Result<(), TrainError> {
-        let sums = std::mem::take(&mut self.progress.sums);
-        let images = sums.images.max(1) as f64;
-        let train = Metrics {
-            loss: sums.loss / images,
-            top1: 100.0 * sums.correct as f64 / images,
-            top5: None,
-            images: sums.images,
-            seconds: sums.seconds,
-        };
-        self.progress.last.train = Some(train);
+        let train = self.course.trained();
+        self.course.progress.sums = EpochSums::default();
+        self.course.progress.last.train = Some(train);
         let lr = self.lr();
-        self.progress.epoch += 1;
-        self.progress.batch = 0;
-        let epoch = self.progress.epoch;
+        self.course.progress.epoch += 1;
+        self.course.progress.batch = 0;
+        let epoch = self.course.progress.epoch;
         let val = self.look()?;
         if let Some(metrics) = val {
-            let event = metrics.event(self.progress.step, f64::from(epoch), Split::Val);
-            self.reporter.event(event);
-            self.progress.last.val = Some(metrics);
+            let event = metrics.event(self.course.progress.step, f64::from(epoch), Split::Val);
+            self.course.reporter.event(event);
+            self.course.progress.last.val = Some(metrics);
         }
-        let best = self.progress.best.map_or(f64::NEG_INFINITY, |b| b.top1);
+        let best = self
+            .course
+            .progress
+            .best
+            .map_or(f64::NEG_INFINITY, |b| b.top1);
         let best = val
             .filter(|metrics| metrics.top1 > best)
             .map(|metrics| Best {
@@ -258,21 +227,21 @@ impl<'a> Trainer<'a> {
                 top1: metrics.top1,
                 split: Split::Val,
             });
-        self.progress.best = best.or(self.progress.best);
+        self.course.progress.best = best.or(self.course.progress.best);
         self.save()?;
         if best.is_some() {
-            self.checkpoints.promote()?;
+            self.course.checkpoints.promote()?;
         }
-        self.reporter.epoch(&EpochSummary {
+        self.course.reporter.epoch(&EpochSummary {
             epoch,
-            step: self.progress.step,
+            step: self.course.progress.step,
             lr,
             train_loss: train.loss,
             train_top1: train.top1,
             val,
             test: None,
-            images_per_s: images / sums.seconds.max(1e-9),
-            seconds: self.progress.seconds,
+            images_per_s: train.images.max(1) as f64 / train.seconds.max(1e-9),
+            seconds: self.course.progress.seconds,
         });
         Ok(())
     }
@@ -309,25 +278,10 @@ impl<'a> Trainer<'a> {
     }
 
     fn tell_if_due(&mut self) {
-        if self.meter.is_due() {
+        if self.course.is_due() {
             self.tell();
         }
-        let (step, epoch) = (self.progress.step, self.epoch_now());
-        if let Some(event) = self.monitor.poll(step, epoch) {
-            self.reporter.event(event);
-        }
-    }
-
-    /// Epochs done, as a fraction.
-    fn epoch_now(&self) -> f64 {
-        let batches = self.loader.batches().max(1);
-        f64::from(self.progress.epoch) + self.progress.batch as f64 / batches as f64
-    }
-
-    /// Adds the time since the last call to the run's time.
-    fn count_time(&mut self) {
-        self.progress.seconds += self.counted.elapsed().as_secs_f64();
-        self.counted = Instant::now();
+        self.course.tell_of_process();
     }
 }
 

@@ -3,7 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::{Command, RunState, TrainError};
+use super::course::Course;
+use super::{Command, End, RunState, TrainError};
 
 /// How often a paused run looks for commands.
 const PAUSE_POLL: Duration = Duration::from_millis(100);
@@ -15,13 +16,24 @@ pub enum Flow {
     Stop,
 }
 
-/// A run at work that can be steered.
-pub trait Steered {
-    /// The next command that waits, if any.
-    fn next_command(&mut self) -> Option<Command>;
+impl Flow {
+    /// How a run ended whose loop came back with this.
+    pub const fn end(self) -> End {
+        match self {
+            Self::On => End::Finished,
+            Self::Stop => End::Stopped,
+        }
+    }
+}
 
-    /// Optimiser steps done.
-    fn steps_done(&self) -> u64;
+/// A run at work that can be steered.
+pub trait Steered<'a> {
+    fn course(&mut self) -> &mut Course<'a>;
+
+    /// The next command that waits, if any.
+    fn next_command(&mut self) -> Option<Command> {
+        self.course().reporter.command()
+    }
 
     /// Tells what the steps since the last time gave.
     fn tell(&mut self);
@@ -31,13 +43,6 @@ pub trait Steered {
 
     /// Makes this the learning rate of the next step.
     fn set_lr(&mut self, lr: f64);
-
-    /// The time since the last save was a pause, which does not count.
-    fn forget_time(&mut self);
-
-    fn state(&mut self, state: RunState);
-
-    fn note(&mut self, text: String);
 
     /// Does what the commands that wait ask for.
     fn obey(&mut self) -> Result<Flow, TrainError> {
@@ -63,43 +68,45 @@ pub trait Steered {
     fn pause(&mut self) -> Result<Flow, TrainError> {
         self.tell();
         self.save()?;
-        self.state(RunState::Paused);
+        self.course().state(RunState::Paused);
         let flow = loop {
             match self.next_command() {
                 Some(Command::Resume) => break Flow::On,
                 Some(Command::Stop) => {
                     // A new learning rate may have been set meanwhile.
-                    self.forget_time();
+                    self.course().forget_time();
                     self.save()?;
                     break Flow::Stop;
                 }
                 Some(Command::Pause) => {}
                 Some(command) => {
-                    self.forget_time();
+                    self.course().forget_time();
                     self.obey_small(command)?;
                 }
                 None => sleep(PAUSE_POLL),
             }
         };
-        self.forget_time();
+        self.course().forget_time();
         if flow == Flow::On {
-            self.state(RunState::Running);
+            self.course().state(RunState::Running);
         }
         Ok(flow)
     }
 
     /// Commands that do not change whether the run goes on.
     fn obey_small(&mut self, command: Command) -> Result<Flow, TrainError> {
-        let step = self.steps_done();
+        let step = self.course().progress.step;
         match command {
             Command::Checkpoint => {
                 self.save()?;
-                self.note(format!("checkpoint written after step {step}"));
+                self.course()
+                    .note(format!("checkpoint written after step {step}"));
             }
             Command::SetLr(lr) => {
                 self.tell();
                 self.set_lr(lr);
-                self.note(format!("learning rate set to {lr} after step {step}"));
+                self.course()
+                    .note(format!("learning rate set to {lr} after step {step}"));
             }
             Command::Pause | Command::Resume | Command::Stop => {}
         }

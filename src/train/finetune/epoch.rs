@@ -28,15 +28,15 @@ impl Trainer<'_> {
             }
         }
         let best = self.note_best(&summary);
-        self.progress.epoch += 1;
-        self.progress.batch = 0;
-        self.progress.sums = EpochSums::default();
+        self.course.progress.epoch += 1;
+        self.course.progress.batch = 0;
+        self.course.progress.sums = EpochSums::default();
         self.save()?;
         if best {
-            self.checkpoints.promote()?;
+            self.course.checkpoints.promote()?;
         }
-        summary.seconds = self.progress.seconds;
-        self.reporter.epoch(&summary);
+        summary.seconds = self.course.progress.seconds;
+        self.course.reporter.epoch(&summary);
         Ok(Flow::On)
     }
 
@@ -52,29 +52,21 @@ impl Trainer<'_> {
     }
 
     fn begin_summary(&mut self) -> EpochSummary {
-        let sums = &self.progress.sums;
-        let images = sums.images.max(1) as f64;
-        let train = Metrics {
-            loss: sums.loss / images,
-            top1: 100.0 * sums.correct as f64 / images,
-            top5: None,
-            images: sums.images,
-            seconds: sums.seconds,
-        };
-        self.progress.last.train = Some(train);
+        let train = self.course.trained();
+        self.course.progress.last.train = Some(train);
         EpochSummary {
-            epoch: self.progress.epoch + 1,
-            step: self.progress.step,
-            lr: self.schedule.lr(self.progress.epoch),
+            epoch: self.course.progress.epoch + 1,
+            step: self.course.progress.step,
+            lr: self.schedule.lr(self.course.progress.epoch),
             train_loss: train.loss,
             train_top1: train.top1,
-            images_per_s: images / sums.seconds.max(1e-9),
+            images_per_s: train.images.max(1) as f64 / train.seconds.max(1e-9),
             ..EpochSummary::default()
         }
     }
 
     fn evaluates_now(&self) -> bool {
-        let epoch = self.progress.epoch + 1;
+        let epoch = self.course.progress.epoch + 1;
         epoch == self.task.epochs || epoch.is_multiple_of(self.task.evaluation.every.max(1))
     }
 
@@ -98,7 +90,7 @@ impl Trainer<'_> {
             (Split::Val, Some(val)) => val,
             _ => &mut loaders.test,
         };
-        let (reporter, waiting) = (&mut *self.reporter, &mut self.waiting);
+        let (reporter, waiting) = (&mut *self.course.reporter, &mut self.waiting);
         evaluate_with(&mut self.network, loader, Mode::Eval, |_| {
             waiting.extend(reporter.command());
             let urgent = |c: &Command| matches!(c, Command::Stop | Command::Pause);
@@ -118,20 +110,20 @@ impl Trainer<'_> {
                 .map_err(network_error("looking for what broke"))?;
             let error = TrainError::EvaluationNotFinite {
                 split,
-                epoch: self.progress.epoch + 1,
+                epoch: self.course.progress.epoch + 1,
                 loss: metrics.loss,
                 culprit: culprit_in_state(&state),
             };
-            self.note(error.to_string());
+            self.course.note(error.to_string());
             return Err(error);
         }
         let slot = match split {
-            Split::Val => &mut self.progress.last.val,
-            Split::Test | Split::Train => &mut self.progress.last.test,
+            Split::Val => &mut self.course.progress.last.val,
+            Split::Test | Split::Train => &mut self.course.progress.last.test,
         };
         *slot = Some(metrics);
-        let event: Event = metrics.event(self.progress.step, self.epoch_now(), split);
-        self.reporter.event(event);
+        let event: Event = metrics.event(self.course.progress.step, self.course.epoch_now(), split);
+        self.course.reporter.event(event);
         Ok(())
     }
 
@@ -144,10 +136,15 @@ impl Trainer<'_> {
             // An epoch between two evaluations cannot be compared with one that was evaluated.
             _ => return false,
         };
-        if self.progress.best.is_some_and(|best| best.top1 >= top1) {
+        if self
+            .course
+            .progress
+            .best
+            .is_some_and(|best| best.top1 >= top1)
+        {
             return false;
         }
-        self.progress.best = Some(Best {
+        self.course.progress.best = Some(Best {
             epoch: summary.epoch,
             top1,
             split,

@@ -1,8 +1,8 @@
 //! The steps of an epoch.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{CHECKPOINT_S, Flow, Steered, Trainer, data_error, network_error};
+use super::{Flow, Steered, Trainer, data_error, network_error};
 use crate::data::Batch;
 use crate::nn::{Images, Regularisation, StepOptions};
 use crate::train::TrainError;
@@ -14,7 +14,7 @@ impl Trainer<'_> {
     /// The steps of the current epoch that are left.
     pub(super) fn steps(&mut self) -> Result<Flow, TrainError> {
         let batches = self.task.loaders.train.batches();
-        while self.progress.batch < batches {
+        while self.course.progress.batch < batches {
             let asked = Instant::now();
             let batch = self
                 .task
@@ -27,7 +27,7 @@ impl Trainer<'_> {
             if self.obey()? == Flow::Stop {
                 return Ok(Flow::Stop);
             }
-            if self.saved.elapsed() >= Duration::from_secs(CHECKPOINT_S) {
+            if self.course.is_checkpoint_due() {
                 self.save()?;
             }
         }
@@ -38,7 +38,7 @@ impl Trainer<'_> {
     /// One optimiser step; `asked` is when its images were asked for.
     fn step(&mut self, batch: &Batch, asked: Instant) -> Result<(), TrainError> {
         let waited = asked.elapsed();
-        let step = self.progress.step + 1;
+        let step = self.course.progress.step + 1;
         let images = Images {
             pixels: &batch.pixels,
             batch: batch.batch,
@@ -61,13 +61,13 @@ impl Trainer<'_> {
         if !(output.loss.is_finite() && grad_norm.is_finite()) {
             return Err(self.give_up(step, output.loss, grad_norm));
         }
-        let lr = self.schedule.lr(self.progress.epoch);
+        let lr = self.schedule.lr(self.course.progress.epoch);
         self.optimiser
             .step(&mut self.network, lr)
             .map_err(network_error("changing the parameters"))?;
-        self.progress.step = step;
-        self.progress.batch += 1;
-        self.count(&StepResult {
+        self.course.progress.step = step;
+        self.course.progress.batch += 1;
+        self.course.count(&StepResult {
             loss: output.loss,
             correct: output.correct,
             images: batch.batch,
@@ -78,15 +78,6 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn count(&mut self, result: &StepResult) {
-        self.meter.add(result);
-        let sums = &mut self.progress.sums;
-        sums.loss += result.loss * result.images as f64;
-        sums.correct += result.correct as u64;
-        sums.images += result.images as u64;
-        sums.seconds += result.took.as_secs_f64();
-    }
-
     /// Says where the numbers broke. Nothing is written over: the checkpoints are from before.
     fn give_up(&mut self, step: u64, loss: f64, grad_norm: f64) -> TrainError {
         let culprit = match culprit(&mut self.network) {
@@ -95,23 +86,20 @@ impl Trainer<'_> {
         };
         let broken = NotFinite {
             step,
-            epoch: self.progress.epoch + 1,
+            epoch: self.course.progress.epoch + 1,
             loss,
             grad_norm,
             culprit,
         };
         self.tell();
-        self.note(broken.to_string());
+        self.course.note(broken.to_string());
         TrainError::NotFinite(broken)
     }
 
     fn tell_if_due(&mut self) {
-        if self.meter.is_due() {
+        if self.course.is_due() {
             self.tell();
         }
-        let (step, epoch) = (self.progress.step, self.epoch_now());
-        if let Some(event) = self.monitor.poll(step, epoch) {
-            self.reporter.event(event);
-        }
+        self.course.tell_of_process();
     }
 }

@@ -1,59 +1,30 @@
 //! What steering asks of a GHN's training.
 
-use std::time::Instant;
-
-use super::{Checkpoint, Event, RunState, TrainError, Trainer};
-use crate::train::Command;
+use super::{Course, Event, TrainError, Trainer};
 use crate::train::steering::Steered;
 
-impl Steered for Trainer<'_> {
-    fn next_command(&mut self) -> Option<Command> {
-        self.reporter.command()
-    }
-
-    fn steps_done(&self) -> u64 {
-        self.progress.step
+impl<'a> Steered<'a> for Trainer<'a> {
+    fn course(&mut self) -> &mut Course<'a> {
+        &mut self.course
     }
 
     fn tell(&mut self) {
-        let (step, epoch, lr) = (self.progress.step, self.epoch_now(), self.lr());
-        if let Some(event) = self.meter.take(step, epoch, lr) {
-            self.reporter.event(event);
-        }
-        if let Some(phases) = self.phases.take(step, epoch, self.progress.skipped) {
-            self.reporter.event(Event::Phases(phases));
+        let lr = self.lr();
+        self.course.tell(lr);
+        let epoch = self.course.epoch_now();
+        let progress = &self.course.progress;
+        if let Some(phases) = self.phases.take(progress.step, epoch, progress.skipped) {
+            self.course.reporter.event(Event::Phases(phases));
         }
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
-        self.count_time();
         let [model, optimiser] = self.optimiser.state(&mut self.task.ghn);
-        self.checkpoints.write(&Checkpoint {
-            model,
-            optimiser,
-            progress: self.progress.clone(),
-        })?;
-        self.saved = Instant::now();
-        Ok(())
+        self.course.write(model, optimiser)
     }
 
     fn set_lr(&mut self, lr: f64) {
-        let (step, steps) = (self.progress.step, self.all_steps());
-        self.progress.base_lr = lr / self.task.recipe.lr(1.0, step, steps);
-    }
-
-    fn forget_time(&mut self) {
-        self.counted = Instant::now();
-    }
-
-    fn state(&mut self, state: RunState) {
-        self.reporter.event(Event::State {
-            state,
-            reason: None,
-        });
-    }
-
-    fn note(&mut self, text: String) {
-        self.reporter.event(Event::Note { text });
+        let (step, steps) = (self.course.progress.step, self.all_steps());
+        self.course.progress.base_lr = lr / self.task.recipe.lr(1.0, step, steps);
     }
 }

@@ -61,7 +61,9 @@ impl Trainer<'_> {
         let mut laps = Laps(Instant::now());
         let stage = self.stage();
         let count = self.task.recipe.meta_batch;
-        let nets = self.sampler.meta_batch(self.progress.step, count, &stage);
+        let nets = self
+            .sampler
+            .meta_batch(self.course.progress.step, count, &stage);
         laps.add(&mut self.phases.seconds.graph);
         self.gradient.clear();
         let mut sums = Sums::default();
@@ -110,7 +112,7 @@ impl Trainer<'_> {
             tensors.all(|(_, t)| length(t.floats().unwrap_or_default()).is_finite())
         };
         if !output.loss.is_finite() || !is_finite(&by_parameters) {
-            self.progress.skipped += 1;
+            self.course.progress.skipped += 1;
             laps.add(&mut self.phases.seconds.backward);
             return Ok(());
         }
@@ -140,7 +142,7 @@ impl Trainer<'_> {
             label_smoothing: self.task.recipe.label_smoothing as f32,
             regularisation: Regularisation::Seeded {
                 seed: self.task.seed,
-                step: self.progress.step,
+                step: self.course.progress.step,
             },
         };
         let output = network.train_step(&images, &batch.labels, &options)?;
@@ -167,28 +169,23 @@ impl Trainer<'_> {
     }
 
     fn count(&mut self, result: &StepResult) {
-        self.progress.step += 1;
-        self.progress.batch += 1;
+        self.course.progress.step += 1;
+        self.course.progress.batch += 1;
         if !result.loss.is_finite() {
             return;
         }
-        self.meter.add(result);
-        let sums = &mut self.progress.sums;
-        sums.loss += result.loss * result.images as f64;
-        sums.correct += result.correct as u64;
-        sums.images += result.images as u64;
-        sums.seconds += result.took.as_secs_f64();
+        self.course.count(result);
     }
 
     /// Some networks may leave the range of floats; when many do, the GHN is lost.
     fn give_up_if_diverged(&mut self) -> Result<(), TrainError> {
-        let networks = self.progress.step * self.task.recipe.meta_batch as u64;
-        let skipped = self.progress.skipped;
+        let networks = self.course.progress.step * self.task.recipe.meta_batch as u64;
+        let skipped = self.course.progress.skipped;
         if networks < FEW_NETWORKS || skipped as f64 <= MOST_SKIPPED * networks as f64 {
             return Ok(());
         }
         Err(TrainError::Diverged {
-            step: self.progress.step,
+            step: self.course.progress.step,
             skipped,
             networks,
         })
