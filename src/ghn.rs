@@ -17,9 +17,9 @@ pub use embed::{Embedding, Neighbour, norm};
 pub use error::GhnError;
 pub use graph::{Graph, Primitive};
 pub use model::{
-    Axis, BlockShape, CARD, ClassLayers, Config, DEFAULT, Decoder, Fallback, Form, Ghn, Gradient,
-    HyperNet, Listed, Made, Notes, PredictOptions, Prediction, Published, Seconds, ShapeTables,
-    Stamp, States, UNTRAINED, VectorForm, Weight, folder, list,
+    Axis, BlockShape, CARD, ClassLayers, Config, DEFAULT, Decoder, EVALUATIONS, Fallback, Form,
+    Ghn, Gradient, HyperNet, LARGEST_OPENED_BYTES, Listed, Made, Notes, PredictOptions, Prediction,
+    Published, Seconds, ShapeTables, Stamp, States, UNTRAINED, VectorForm, Weight, folder, list,
 };
 pub use parameter::Parameter;
 pub use trace::{Function, Trace};

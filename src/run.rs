@@ -13,6 +13,7 @@
 //! | [`control`] | commands for the worker |
 //! | [`Summary`], [`list`], [`find`] | runs as a list shows them, and by a part of their name |
 //! | [`launch`], [`Worker`] | starting a worker; being one |
+//! | [`evaluations`] | how good GHNs were found to be |
 //! | [`experiment`] | runs that belong together: their protocol, carrying them out, their results |
 //!
 //! Nothing here waits for another process except [`launch::detached`], which waits until the worker
@@ -24,6 +25,7 @@ mod config;
 pub mod control;
 mod dir;
 mod error;
+pub mod evaluations;
 pub mod experiment;
 mod files;
 mod find;
@@ -46,6 +48,7 @@ pub use config::Config;
 pub use control::Control;
 pub use dir::RunDir;
 pub use error::RunError;
+pub use evaluations::{EvaluationRecord, Evaluations};
 pub use files::replace_file;
 pub use find::find;
 pub use home::Home;

@@ -5,7 +5,7 @@
 //! | `task` | [`Task`]: what a run is asked to do; [`Outcome`]: what it led to |
 //! | `recipe` | [`Recipe`]: settings by name, and those that hold when nothing is said |
 //! | `finetune` | [`finetune`]: the loop |
-//! | `ghn` | [`train_ghn`]: training GHNs |
+//! | `ghn` | [`train_ghn`]: training GHNs; [`Evaluator`]: how good they are |
 //! | `evaluate`, `metrics` | [`evaluate`], [`Metrics`]: a pass over a split |
 //! | `calibrate` | [`calibrate`]: running statistics of batch norms, measured on images |
 //! | `course` | what every run has on its way: progress, reporter, checkpoints |
@@ -46,8 +46,9 @@ pub use evaluate::{evaluate, evaluate_with};
 pub use event::{Event, RunState, Split, StepPhases};
 pub use finetune::finetune;
 pub use ghn::{
-    GhnOptimiserKind, GhnRecipe, GhnSchedule, GhnTask, Net, PredictedNetwork, Stage, evaluate_ghn,
-    evaluate_untrained, train_ghn,
+    Accuracy, BadEvaluation, EvaluatedNetwork, EvaluatedPart, EvaluationSetting, Evaluator,
+    EvaluatorOptions, GhnEvaluation, GhnOptimiserKind, GhnRecipe, GhnSchedule, GhnTask, Net, Part,
+    PredictedNetwork, PublishedAccuracy, Stage, published_accuracies, train_ghn,
 };
 pub use metrics::{Metrics, Tally};
 pub use optim::{Optimiser, OptimiserKind, OptimiserSettings, UnknownOptimiser};

@@ -9,6 +9,7 @@ mod catalogue;
 pub mod charts;
 mod clipboard;
 mod command;
+mod dialog;
 mod effect;
 mod engine_client;
 mod engine_state;

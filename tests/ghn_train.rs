@@ -134,6 +134,45 @@ fn a_trained_ghn_predicts_and_is_evaluated_and_packed() {
         &home,
         "predict deepnets:3 --ghn mine.safetensors --classes 10 --image 32 -o net.safetensors",
     );
+    figures_are_kept_and_packed(&home, &[&whole, &packed]);
+}
+
+/// The evaluations of the checkpoint and of the packed file lie in the cache, the last with what is random although
+/// it was evaluated once more without; the packed file takes its own figures in, and no other's.
+fn figures_are_kept_and_packed(home: &TempDir, [whole, packed]: &[&Value; 2]) {
+    let records: Vec<Value> = fs::read_dir(home.path().join("cache/ghn-evals"))
+        .expect("a folder")
+        .map(|file| fs::read_to_string(file.expect("a file").path()).expect("a record"))
+        .map(|text| serde_json::from_str(&text).expect("JSON"))
+        .collect();
+    assert_eq!(records.len(), 2);
+    let kept = records.iter().find(|r| r["hash"] == packed["hash"]);
+    let kept = kept.expect("the record of the packed file");
+    assert!(kept["splits"][0]["random"]["mean"].is_number(), "{kept}");
+    assert!(kept["evaluated_ms"].as_u64() > Some(1_700_000_000_000));
+
+    for (name, answer) in [("own.json", packed), ("other.json", whole)] {
+        fs::write(home.path().join(name), answer.to_string()).expect("written");
+    }
+    let pack =
+        |figures: &str| format!("ghn pack mine.safetensors --eval {figures} -o with.safetensors");
+    let message = refused(home, &pack("other.json"));
+    assert!(message.contains("another GHN"), "{message}");
+    fs::write(home.path().join("torn.json"), "{\"ghn\":").expect("written");
+    let message = refused(home, &pack("torn.json"));
+    assert!(
+        message.contains("torn.json") && message.contains("ghn eval --json"),
+        "{message}"
+    );
+    said(home, &pack("own.json"));
+    let file = fs::read(home.path().join("with.safetensors")).expect("a file");
+    let length = u64::from_le_bytes(file[..8].try_into().expect("eight bytes")) as usize;
+    let header: Value = serde_json::from_slice(&file[8..8 + length]).expect("JSON");
+    let list = header["__metadata__"]["evaluations"]
+        .as_str()
+        .expect("evaluations");
+    let list: Value = serde_json::from_str(list).expect("JSON");
+    assert_eq!(list, serde_json::json!([packed]));
 }
 
 #[test]

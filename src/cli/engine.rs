@@ -5,7 +5,8 @@ use std::io::{BufReader, stdin, stdout};
 use clap::Args;
 
 use super::Common;
-use crate::engine;
+use crate::engine::{self, Surroundings};
+use crate::run::Home;
 
 #[derive(Debug, Args)]
 pub struct EngineArgs {
@@ -18,8 +19,14 @@ pub struct EngineArgs {
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn run(_common: &Common, _args: &EngineArgs) -> anyhow::Result<()> {
-    engine::serve(BufReader::new(stdin()), stdout().lock(), device())?;
+pub fn run(common: &Common, _args: &EngineArgs) -> anyhow::Result<()> {
+    let around = Surroundings {
+        device: device(),
+        // Only who wants to run a network must know.
+        placement: common.placement().map_err(|error| format!("{error:#}")),
+        home: Home::find().ok(),
+    };
+    engine::serve(BufReader::new(stdin()), stdout(), around)?;
     Ok(())
 }
 

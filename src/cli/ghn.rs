@@ -128,8 +128,6 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
         });
     }
     let config = ghn.config();
-    let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
-    let [out, input, h, w] = config.max_shape;
     let mut table = Table::new(&[(ghn.name(), Align::Left), (ghn.kind(), Align::Left)]);
     for (what, value) in [
         ("weights", weights(ghn.trained()).to_owned()),
@@ -138,11 +136,10 @@ fn show(common: &Common, ghn: &Ghn) -> anyhow::Result<()> {
         ("hash", ghn.hash()?.to_owned()),
         ("width of a state", config.hid.to_string()),
         ("trained for", format!("{} classes", config.num_classes)),
-        ("largest block", format!("{out}x{input}x{h}x{w}")),
-        ("virtual edges", yes(config.ve)),
-        ("layer norm", yes(config.layernorm)),
-        ("weights scaled by fan-in", yes(config.weight_norm)),
-    ] {
+    ]
+    .into_iter()
+    .chain(config.details())
+    {
         table.row(&[what, value.as_str()]);
     }
     print::lines(&table.lines())?;

@@ -1,6 +1,6 @@
 //! The GHN that was asked for last, kept open: a large checkpoint takes seconds to read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ghn::{Ghn, GhnError, Stamp};
 
@@ -25,6 +25,21 @@ impl Opened {
         let ghn = Arc::new(Ghn::open(name, seed)?);
         self.0 = Some((stamp.clone(), Arc::clone(&ghn)));
         Ok((stamp, ghn))
+    }
+}
+
+/// The same for several threads; one that asks waits while another opens.
+#[derive(Clone, Default)]
+pub struct SharedGhn(Arc<Mutex<Opened>>);
+
+impl SharedGhn {
+    /// As [`Opened::get`].
+    ///
+    /// # Errors
+    /// As [`Opened::get`].
+    pub fn get(&self, name: &str, seed: u64) -> Result<(Stamp, Arc<Ghn>), GhnError> {
+        let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.get(name, seed)
     }
 }
 

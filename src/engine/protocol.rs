@@ -7,11 +7,16 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::run::EvaluationRecord;
 pub use crate::stats::shift::{
     Bar, Bins, EmbeddingShift, Feature, FeatureShift, Measure, MeasureShift, Report as ShiftReport,
     Unseen,
 };
 pub use crate::stats::{Detail as TensorDetail, Diversity as DiversityRow, Histogram};
+pub use crate::train::{
+    Accuracy, EvaluatedPart, EvaluationSetting, GhnEvaluation, Part, PredictedNetwork,
+    PublishedAccuracy, published_accuracies,
+};
 
 /// An architecture by name, and what it is built for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +36,24 @@ pub struct PostSpec {
     /// First layer treated, by number from 1 or by the name of a module or tensor.
     pub layer: String,
     pub seed: u64,
+}
+
+/// What a GHN is evaluated on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluationSpec {
+    pub ghn: String,
+    /// Of the images that are drawn, and of an untrained GHN's weights.
+    pub seed: u64,
+    /// As `--data` names it.
+    pub data: String,
+    pub parts: Vec<Part>,
+    /// Networks of each split of DeepNets-1M; torchvision's are always all.
+    pub nets: u32,
+    /// Test images; none for all.
+    pub images: Option<u32>,
+    pub batch: u32,
+    /// Height and width of the images.
+    pub side: u32,
 }
 
 /// Which of the two state dicts that the engine holds.
@@ -56,6 +79,11 @@ pub struct Request {
 pub enum Command {
     /// GHNs that can be chosen: the built-in one and those in the cache folder.
     Ghns,
+    /// What a GHN is and how good it was found: one [`Body::Ghn`]. `seed` is that of an untrained GHN's weights.
+    Ghn { name: String, seed: u64 },
+    /// Evaluates a GHN while other requests are answered; one evaluation at a time. Sends a [`Body::Evaluated`] after
+    /// every network, and keeps every part that is finished.
+    Evaluate(EvaluationSpec),
     /// Predicts parameters and keeps them as [`Side::Before`]; `ghn` is `random` for torchvision's
     /// own initialisation. Then streams one [`Body::Row`] per weight tensor.
     Predict {
@@ -107,6 +135,12 @@ pub enum Body {
     Ghns {
         ghns: Vec<GhnSummary>,
     },
+    Ghn(Box<GhnReport>),
+    /// One part as far as it is evaluated, and how many networks it will have.
+    Evaluated {
+        record: Box<EvaluationRecord>,
+        networks: usize,
+    },
     Predicted(Predicted),
     Row {
         side: Side,
@@ -142,6 +176,32 @@ pub struct GhnSummary {
     /// Such as `GHN-2, 32 wide, 10 classes`.
     pub description: String,
     pub trained: bool,
+    /// Size of its file; none for those that are built in.
+    pub bytes: Option<u64>,
+    /// Whether it takes long to open.
+    pub large: bool,
+}
+
+/// What there is to say of a GHN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GhnReport {
+    /// As it was asked for.
+    pub name: String,
+    /// Such as `GHN-2, 32 wide, 10 classes`.
+    pub description: String,
+    pub trained: bool,
+    /// Number of weights.
+    pub params: u64,
+    /// Its file; none for those that are built in.
+    pub path: Option<String>,
+    /// See [`Ghn::hash`](crate::ghn::Ghn::hash).
+    pub hash: String,
+    /// What the description does not tell: numbers that define it, each with its name.
+    pub details: Vec<(String, String)>,
+    /// What its maker says of it.
+    pub card: Option<String>,
+    /// How good it was found: here, the newest first, then by its maker.
+    pub evaluations: Vec<EvaluationRecord>,
 }
 
 /// The answer to a prediction, before its rows: the fields of `predict --json`.

@@ -17,7 +17,7 @@ pub fn send(
     side: Side,
     names: Vec<String>,
     first: &[String],
-    reply: &mut Reply<'_>,
+    reply: &mut Reply,
 ) -> Result<(), SessionError> {
     let (urgent, later): (Vec<String>, Vec<String>) =
         names.into_iter().partition(|name| first.contains(name));

@@ -3,12 +3,15 @@
 
 use std::io::{self, BufRead, Write};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::protocol::{Answer, Body, Command, Request};
-use super::session::Session;
+use super::evaluate;
+use super::opened::SharedGhn;
+use super::protocol::{Answer, Body, Command, EvaluationSpec, Request};
+use super::session::{Session, SessionError, Surroundings};
 
 /// The ids of the requests that the app no longer wants.
 #[derive(Clone, Default)]
@@ -24,20 +27,34 @@ impl Cancelled {
     }
 }
 
+/// The pipe to the app, which threads write to line by line.
+#[derive(Clone)]
+struct Output(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Output {
+    fn write(&self, answer: &Answer) -> io::Result<()> {
+        let mut line = serde_json::to_vec(answer)?;
+        line.push(b'\n');
+        let mut output = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        output.write_all(&line)?;
+        output.flush()
+    }
+}
+
 /// Where a request's answers go, and whether it is still wanted.
-pub struct Reply<'a> {
+pub struct Reply {
     id: u64,
-    cancelled: &'a Cancelled,
-    output: &'a mut dyn Write,
+    cancelled: Cancelled,
+    output: Output,
     /// The first failure to write: the app is gone.
     broken: Option<io::Error>,
 }
 
-impl Reply<'_> {
+impl Reply {
     /// Sends one answer. A failure to write is kept and ends the request.
     pub fn send(&mut self, body: Body) {
         let answer = Answer { id: self.id, body };
-        if let Err(error) = write_line(self.output, &answer) {
+        if let Err(error) = self.output.write(&answer) {
             self.broken.get_or_insert(error);
         }
     }
@@ -60,38 +77,54 @@ impl Reply<'_> {
             ControlFlow::Continue(())
         }
     }
-}
 
-fn write_line(output: &mut dyn Write, answer: &Answer) -> io::Result<()> {
-    let mut line = serde_json::to_vec(answer)?;
-    line.push(b'\n');
-    output.write_all(&line)?;
-    output.flush()
+    /// Says how the request ended.
+    fn end(mut self, result: Result<(), SessionError>) -> io::Result<()> {
+        self.send(match result {
+            _ if self.cancelled.holds(self.id) => Body::Failed {
+                message: "cancelled".to_owned(),
+                cancelled: true,
+            },
+            Ok(()) => Body::Done,
+            Err(error) => Body::Failed {
+                message: error.to_string(),
+                cancelled: false,
+            },
+        });
+        self.broken.map_or(Ok(()), Err)
+    }
 }
 
 /// Answers requests from `input` until it ends.
 ///
-/// `device` is said in the greeting. Requests are worked on in order; `Cancel` takes effect while
-/// another request is being worked on. If the app dies, the next answer cannot be written, and that
+/// Requests are worked on in order, but for evaluations, which have a thread and an order of their own; `Cancel` takes
+/// effect while another request is being worked on. If the app dies, the next answer cannot be written, and that
 /// ends the work.
 ///
 /// # Errors
 /// If `output` cannot be written: then the app is gone.
 pub fn serve(
     input: impl BufRead + Send + 'static,
-    mut output: impl Write,
-    device: String,
+    output: impl Write + Send + 'static,
+    around: Surroundings,
 ) -> io::Result<()> {
+    let output = Output(Arc::new(Mutex::new(Box::new(output))));
     let hello = Body::Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        device,
+        device: around.device.clone(),
     };
-    write_line(&mut output, &Answer { id: 0, body: hello })?;
+    output.write(&Answer { id: 0, body: hello })?;
     let cancelled = Cancelled::default();
     let (sender, requests) = channel();
     let reader = cancelled.clone();
     thread::spawn(move || read_requests(input, &sender, &reader));
-    answer_all(&requests, &cancelled, &mut output)
+    let server = Server {
+        cancelled,
+        output,
+        opened: SharedGhn::default(),
+        around,
+    };
+    server.answer_all(&requests)
 }
 
 /// What the reading thread found: a request, or a line that is none.
@@ -117,45 +150,71 @@ fn read_requests(input: impl BufRead, requests: &Sender<Read>, cancelled: &Cance
     }
 }
 
-fn answer_all(
-    requests: &Receiver<Read>,
-    cancelled: &Cancelled,
-    output: &mut dyn Write,
-) -> io::Result<()> {
-    let mut session = Session::default();
-    for read in requests {
-        let request = match read {
-            Ok(request) => request,
-            Err(message) => {
-                let body = Body::Failed {
-                    message,
-                    cancelled: false,
-                };
-                write_line(output, &Answer { id: 0, body })?;
-                continue;
+/// What the threads that answer have in common.
+#[derive(Clone)]
+struct Server {
+    cancelled: Cancelled,
+    output: Output,
+    opened: SharedGhn,
+    around: Surroundings,
+}
+
+impl Server {
+    fn answer_all(&self, requests: &Receiver<Read>) -> io::Result<()> {
+        let mut session = Session::new(self.opened.clone(), self.around.home.clone());
+        let (evaluations, asked) = channel();
+        let evaluator = self.clone();
+        let evaluator = thread::spawn(move || evaluator.evaluate_all(&asked));
+        for read in requests {
+            match read {
+                Ok(Request {
+                    id,
+                    command: Command::Evaluate(spec),
+                }) => {
+                    if evaluations.send((id, spec)).is_err() {
+                        self.reply(id).end(Err(SessionError::Broken))?;
+                    }
+                }
+                Ok(Request { id, command }) => {
+                    let mut reply = self.reply(id);
+                    let result = session.answer(command, &mut reply);
+                    reply.end(result)?;
+                }
+                Err(message) => {
+                    let body = Body::Failed {
+                        message,
+                        cancelled: false,
+                    };
+                    self.output.write(&Answer { id: 0, body })?;
+                }
             }
-        };
-        let mut reply = Reply {
-            id: request.id,
-            cancelled,
-            output,
-            broken: None,
-        };
-        let end = match session.answer(request.command, &mut reply) {
-            _ if cancelled.holds(request.id) => Body::Failed {
-                message: "cancelled".to_owned(),
-                cancelled: true,
-            },
-            Ok(()) => Body::Done,
-            Err(error) => Body::Failed {
-                message: error.to_string(),
-                cancelled: false,
-            },
-        };
-        reply.send(end);
-        if let Some(error) = reply.broken {
-            return Err(error);
+        }
+        // What was asked for is answered; if the app is gone, its next word cannot be written.
+        drop(evaluations);
+        match evaluator.join() {
+            Ok(end) => end,
+            Err(_) => Err(io::Error::other("the thread that evaluates GHNs broke off")),
         }
     }
-    Ok(())
+
+    fn evaluate_all(&self, asked: &Receiver<(u64, EvaluationSpec)>) -> io::Result<()> {
+        for (id, spec) in asked {
+            let mut reply = self.reply(id);
+            // A panic must not leave the app waiting.
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                evaluate::answer(&spec, &self.opened, &self.around, &mut reply)
+            }));
+            reply.end(result.unwrap_or(Err(SessionError::Broken)))?;
+        }
+        Ok(())
+    }
+
+    fn reply(&self, id: u64) -> Reply {
+        Reply {
+            id,
+            cancelled: self.cancelled.clone(),
+            output: self.output.clone(),
+            broken: None,
+        }
+    }
 }

@@ -3,21 +3,33 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::opened::Opened;
+use super::opened::SharedGhn;
 use super::predicted::describe;
-use super::protocol::{
-    ArchSpec, Body, Command, GhnSummary, PostSpec, PredictSeconds, Predicted, Side,
-};
-use super::rows;
+use super::protocol::{ArchSpec, Body, Command, PostSpec, PredictSeconds, Predicted, Side};
 use super::server::Reply;
 use super::shift::Shifts;
+use super::{ghns, rows};
 use crate::arch::{self, Arch, ArchError, zoo};
-use crate::ghn::{self, Ghn, GhnError, PredictOptions};
+use crate::data::DataError;
+use crate::ghn::{Ghn, GhnError, PredictOptions};
 use crate::init::{self, InitError, Post};
-use crate::nn::StateDict;
 use crate::nn::files::{self, FileError};
+use crate::nn::{Placement, StateDict};
+use crate::run::{Home, RunError};
 use crate::stats;
 use crate::stats::shift::ShiftError;
+use crate::train::TrainError;
+
+/// What the engine finds around it.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// In words: `cpu, 2 threads, AVX-512`.
+    pub device: String,
+    /// Where networks run, or why they cannot.
+    pub placement: Result<Placement, String>,
+    /// Config and cache, if the user has a home.
+    pub home: Option<Home>,
+}
 
 /// Instead of a GHN: torchvision's own random initialisation.
 pub const RANDOM: &str = "random";
@@ -41,10 +53,45 @@ pub enum SessionError {
     NoTensor(String),
     #[error(transparent)]
     Shift(Box<ShiftError>),
+    #[error("{}", with_causes(.0.as_ref()))]
+    Train(Box<TrainError>),
+    #[error("opening the data set: {0}")]
+    Data(Box<DataError>),
+    #[error(transparent)]
+    Run(Box<RunError>),
+    #[error("{0}")]
+    Device(String),
+    #[error("no home folder for this user: set HYPERSCOPE_HOME to a folder that you can write")]
+    NoHome,
     #[error("what was being computed broke off; ask again")]
     Broken,
     #[error("cancelled")]
     Cancelled,
+}
+
+/// An error with its causes, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.join(": ")
+}
+
+impl From<TrainError> for SessionError {
+    fn from(error: TrainError) -> Self {
+        Self::Train(Box::new(error))
+    }
+}
+
+impl From<DataError> for SessionError {
+    fn from(error: DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl From<RunError> for SessionError {
+    fn from(error: RunError) -> Self {
+        Self::Run(Box::new(error))
+    }
 }
 
 impl From<ShiftError> for SessionError {
@@ -79,32 +126,54 @@ struct Held {
 }
 
 /// The engine's memory.
-#[derive(Default)]
 pub struct Session {
     held: Option<Held>,
-    opened: Opened,
+    opened: SharedGhn,
+    home: Option<Home>,
     shifts: Shifts,
 }
 
 impl Session {
+    /// Nothing is held yet.
+    #[must_use]
+    pub fn new(opened: SharedGhn, home: Option<Home>) -> Self {
+        Self {
+            held: None,
+            opened,
+            home,
+            shifts: Shifts::default(),
+        }
+    }
+
     /// Answers one request; what it finds goes to `reply`.
     ///
     /// # Errors
     /// [`SessionError`]; what was held before stays.
-    pub fn answer(&mut self, command: Command, reply: &mut Reply<'_>) -> Result<(), SessionError> {
+    pub fn answer(&mut self, command: Command, reply: &mut Reply) -> Result<(), SessionError> {
         match command {
             Command::Ghns => {
-                reply.send(Body::Ghns { ghns: ghns() });
+                reply.send(Body::Ghns { ghns: ghns::list() });
                 Ok(())
             }
+            Command::Ghn { name, seed } => self.ghn(&name, seed, reply),
             Command::Predict { arch, ghn, seed } => self.predict(&arch, &ghn, seed, reply),
             Command::Post { post, first } => self.post(&post, &first, reply),
             Command::Shift { arch, ghn, seed } => self.shift(&arch, &ghn, seed, reply),
             Command::Detail { tensor } => self.detail(&tensor, reply),
             Command::Write { side, path } => self.write(side, Path::new(&path), reply),
-            // The reading thread takes these before they come here.
-            Command::Cancel { .. } => Ok(()),
+            // Other threads take these before they come here.
+            Command::Cancel { .. } | Command::Evaluate(_) => Ok(()),
         }
+    }
+
+    fn ghn(&self, name: &str, seed: u64, reply: &mut Reply) -> Result<(), SessionError> {
+        let (_, ghn) = self.opened.get(name, seed)?;
+        let (report, damaged) = ghns::report(name, &ghn, self.home.as_ref())?;
+        for text in damaged {
+            reply.send(Body::Warning { text });
+        }
+        reply.send(Body::Ghn(Box::new(report)));
+        Ok(())
     }
 
     fn predict(
@@ -112,7 +181,7 @@ impl Session {
         spec: &ArchSpec,
         ghn: &str,
         seed: u64,
-        reply: &mut Reply<'_>,
+        reply: &mut Reply,
     ) -> Result<(), SessionError> {
         step(reply, "drawing a random start", 0)?;
         let arch = network(spec)?;
@@ -140,7 +209,7 @@ impl Session {
         spec: &ArchSpec,
         ghn: &str,
         seed: u64,
-        reply: &mut Reply<'_>,
+        reply: &mut Reply,
     ) -> Result<(), SessionError> {
         let arch = network(spec)?;
         let ghn = match ghn {
@@ -154,7 +223,7 @@ impl Session {
         &mut self,
         spec: &PostSpec,
         first: &[String],
-        reply: &mut Reply<'_>,
+        reply: &mut Reply,
     ) -> Result<(), SessionError> {
         let held = self.held.as_mut().ok_or(SessionError::NothingPredicted)?;
         let post = Post {
@@ -179,7 +248,7 @@ impl Session {
         rows::send(after, Side::After, changed, first, reply)
     }
 
-    fn detail(&self, tensor: &str, reply: &mut Reply<'_>) -> Result<(), SessionError> {
+    fn detail(&self, tensor: &str, reply: &mut Reply) -> Result<(), SessionError> {
         let held = self.held.as_ref().ok_or(SessionError::NothingPredicted)?;
         let missing = || SessionError::NoTensor(tensor.to_owned());
         let before = held.before.get(tensor).ok_or_else(missing)?;
@@ -194,7 +263,7 @@ impl Session {
         Ok(())
     }
 
-    fn write(&self, side: Side, path: &Path, reply: &mut Reply<'_>) -> Result<(), SessionError> {
+    fn write(&self, side: Side, path: &Path, reply: &mut Reply) -> Result<(), SessionError> {
         let held = self.held.as_ref().ok_or(SessionError::NothingPredicted)?;
         let state = match side {
             Side::Before => &held.before,
@@ -216,26 +285,11 @@ impl Session {
 /// Steps of a prediction, for its progress bar.
 const STEPS: u64 = 3;
 
-fn step(reply: &mut Reply<'_>, what: &str, done: u64) -> Result<(), SessionError> {
+fn step(reply: &mut Reply, what: &str, done: u64) -> Result<(), SessionError> {
     if reply.progress(what, done, STEPS).is_break() {
         return Err(SessionError::Cancelled);
     }
     Ok(())
-}
-
-/// The GHNs that can be chosen.
-fn ghns() -> Vec<GhnSummary> {
-    let random = GhnSummary {
-        name: RANDOM.to_owned(),
-        description: "no GHN: torchvision's own random initialisation".to_owned(),
-        trained: false,
-    };
-    let listed = ghn::list().into_iter().map(|listed| GhnSummary {
-        description: listed.description,
-        name: listed.name,
-        trained: listed.trained,
-    });
-    listed.chain([random]).collect()
 }
 
 /// What there is to say of a random start.

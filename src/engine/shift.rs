@@ -46,7 +46,7 @@ impl Shifts {
         arch: &Arch,
         side: usize,
         ghn: Option<(Stamp, Arc<Ghn>)>,
-        reply: &mut Reply<'_>,
+        reply: &mut Reply,
     ) -> Result<(), SessionError> {
         let reference = Reference::carried(side);
         let published = reference.published_config();
@@ -70,7 +70,7 @@ impl Shifts {
         &mut self,
         ghn: &Arc<Ghn>,
         key: Key,
-        reply: &mut Reply<'_>,
+        reply: &mut Reply,
     ) -> Result<&Embedding, SessionError> {
         if self.embedding.as_ref().is_none_or(|(k, _)| *k != key) {
             let looking = match self.looking.take() {
@@ -85,7 +85,7 @@ impl Shifts {
     }
 
     /// Waits, and says how far it is; what is cancelled is kept for the next question.
-    fn wait(&mut self, looking: Looking, reply: &mut Reply<'_>) -> Result<Embedding, SessionError> {
+    fn wait(&mut self, looking: Looking, reply: &mut Reply) -> Result<Embedding, SessionError> {
         loop {
             match looking.found.recv_timeout(PAUSE) {
                 Ok(found) => return Ok(found?),

@@ -26,7 +26,7 @@ use std::sync::OnceLock;
 use sha2::{Digest, Sha256};
 
 pub use config::{Config, Decoder, HyperNet, Published};
-pub use files::{CARD, Listed, folder, list};
+pub use files::{CARD, EVALUATIONS, LARGEST_OPENED_BYTES, Listed, folder, list};
 pub use learn::{Gradient, Notes};
 pub use plan::{BlockShape, Form, Made, VectorForm};
 pub use propagate::States;
@@ -60,6 +60,7 @@ pub struct Ghn {
     hash: OnceLock<String>,
     trained: bool,
     card: Option<String>,
+    evaluations: Option<String>,
     config: Config,
     model: Model,
 }
@@ -156,6 +157,7 @@ impl Ghn {
             hash: OnceLock::new(),
             trained: false,
             card: None,
+            evaluations: None,
             model: Model::new(config, &Weights::random(config, seed))?,
             config: *config,
         })
@@ -185,6 +187,7 @@ impl Ghn {
             hash: OnceLock::new(),
             trained: true,
             card: loaded.card,
+            evaluations: loaded.evaluations,
             stamp,
             model: Model::new(&config, &weights)?,
             config,
@@ -214,6 +217,12 @@ impl Ghn {
     #[must_use]
     pub fn card(&self) -> Option<&str> {
         self.card.as_deref()
+    }
+
+    /// How good its maker found it: a JSON list of what `ghn eval --json` prints, unchecked.
+    #[must_use]
+    pub fn evaluations(&self) -> Option<&str> {
+        self.evaluations.as_deref()
     }
 
     #[must_use]

@@ -9,7 +9,7 @@
 //! | `step` | one optimiser step |
 //! | `optimiser` | Adam on the GHN's weights, and their running average |
 //! | `muon` | the direction of Muon |
-//! | `evaluate` | [`evaluate_ghn`]: accuracy of predicted, untrained networks |
+//! | `evaluate` | [`Evaluator`]: accuracy of predicted, untrained networks |
 //! | `control` | what steering asks of the run |
 
 mod control;
@@ -22,6 +22,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -36,7 +37,12 @@ use crate::arch::deepnets;
 use crate::data::{DataError, DataSet, EvalLoader, Protocol, TrainLoader};
 use crate::ghn::{Ghn, Gradient};
 use crate::nn::Placement;
-pub use evaluate::{PredictedNetwork, evaluate_ghn, evaluate_untrained};
+use evaluate::evaluate_predicted;
+pub use evaluate::{
+    Accuracy, BadEvaluation, EvaluatedNetwork, EvaluatedPart, EvaluationSetting, Evaluator,
+    EvaluatorOptions, GhnEvaluation, Part, PredictedNetwork, PublishedAccuracy,
+    published_accuracies,
+};
 use optimiser::Optimiser;
 pub use recipe::{GhnOptimiserKind, GhnRecipe, GhnSchedule, Stage};
 pub use sample::Net;
@@ -260,7 +266,9 @@ impl<'a> Trainer<'a> {
         let mut all = Vec::new();
         for name in &names {
             let arch = evaluate::network(name, classes, self.task.recipe.image)?;
-            all.push(evaluate_ghn(ghn, arch, loader, self.task.placement)?.metrics);
+            let on = |_| ControlFlow::Continue(());
+            let found = evaluate_predicted(ghn, &arch, loader, self.task.placement, on)?;
+            all.extend(found.map(|net| net.metrics));
         }
         self.optimiser.exchange(&mut self.task.ghn);
         let finite: Vec<f64> = all

@@ -11,6 +11,7 @@ const TOP5_CLASSES: usize = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Mean cross-entropy, in nats.
+    #[serde(with = "crate::stats::nullable")]
     pub loss: f64,
     /// Percent.
     pub top1: f64,

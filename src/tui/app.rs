@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::help::Help;
 use super::palette::Palette;
 use super::panels::architectures::ArchitecturesPanel;
+use super::panels::ghns::GhnsPanel;
 use super::panels::parameters::ParametersPanel;
 use super::panels::runs::RunsPanel;
 use super::panels::shift::ShiftPanel;
@@ -30,6 +31,7 @@ pub struct App {
     pub parameters: ParametersPanel,
     pub shift: ShiftPanel,
     pub runs: RunsPanel,
+    pub ghns: GhnsPanel,
     /// The whole screen.
     pub screen: Rect,
     /// What was last asked to be kept, so that it is written only when it changed.
@@ -50,6 +52,7 @@ impl App {
             parameters: ParametersPanel::new(&remembered),
             shift: ShiftPanel::default(),
             runs: RunsPanel::default(),
+            ghns: GhnsPanel::new(&remembered),
             screen: Rect::default(),
             remembered,
         }
@@ -63,6 +66,7 @@ impl App {
             PanelId::Parameters => &self.parameters,
             PanelId::Shift => &self.shift,
             PanelId::Runs => &self.runs,
+            PanelId::Ghns => &self.ghns,
         }
     }
 
@@ -73,6 +77,7 @@ impl App {
             PanelId::Parameters => &mut self.parameters,
             PanelId::Shift => &mut self.shift,
             PanelId::Runs => &mut self.runs,
+            PanelId::Ghns => &mut self.ghns,
         };
         (panel, &mut self.shared)
     }
@@ -86,7 +91,7 @@ impl App {
     /// How often a tick is wanted now; `None` while nothing moves.
     #[must_use]
     pub fn wakes_every_ms(&self) -> Option<u64> {
-        let work = self.shared.engine.work.as_ref().map(|_| WORK_TICK_MS);
+        let work = self.shared.engine.shown_work().map(|_| WORK_TICK_MS);
         PanelId::ALL
             .into_iter()
             .filter_map(|id| self.panel(id).wakes_every_ms(&self.shared))

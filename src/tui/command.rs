@@ -15,6 +15,7 @@ pub enum Command {
     Parameters,
     Shift,
     Runs,
+    Ghns,
     NextTheme,
     NextGlyphs,
     Redraw,
@@ -67,6 +68,12 @@ pub enum Command {
     RunShowAll,
     RunLog,
     RunDiff,
+    // GHNs.
+    GhnUse,
+    GhnEvaluate,
+    GhnCancel,
+    GhnOpen,
+    GhnNextEvaluation,
     // Parameters.
     Predict,
     PostProcess,
@@ -115,6 +122,7 @@ const ARCH: Scope = Scope::Panel(PanelId::Architectures);
 const PARAM: Scope = Scope::Panel(PanelId::Parameters);
 const SHIFT: Scope = Scope::Panel(PanelId::Shift);
 const RUNS: Scope = Scope::Panel(PanelId::Runs);
+const GHNS: Scope = Scope::Panel(PanelId::Ghns);
 
 /// Every command, in the order in which help and palette list them.
 #[rustfmt::skip]
@@ -158,6 +166,12 @@ pub const SPECS: &[Spec] = &[
     spec(RUNS, Command::RunPanRight, "run.pan-right", "Move the view right", &[">", "]"]),
     spec(RUNS, Command::RunShowAll, "run.show-all", "Show all, follow new points", &["0"]),
 
+    spec(GHNS, Command::GhnUse, "ghn.use", "Predict with this GHN", &["p"]),
+    spec(GHNS, Command::GhnEvaluate, "ghn.evaluate", "Evaluate this GHN", &["e"]),
+    spec(GHNS, Command::GhnCancel, "ghn.cancel", "Cancel the evaluation in progress", &["c"]),
+    spec(GHNS, Command::GhnOpen, "ghn.open", "Open a large checkpoint, or try again", &["o"]),
+    spec(GHNS, Command::GhnNextEvaluation, "ghn.next-evaluation", "Another evaluation of this GHN", &["n"]),
+
     spec(ALL, Command::Up, "up", "Up", &["up", "k"]),
     spec(ALL, Command::Down, "down", "Down", &["down", "j"]),
     spec(ALL, Command::Left, "left", "Left, close, less", &["left", "h"]),
@@ -177,6 +191,7 @@ pub const SPECS: &[Spec] = &[
     spec(ALL, Command::Parameters, "panel.parameters", "Parameters", &["2"]),
     spec(ALL, Command::Shift, "panel.shift", "Shift", &["3"]),
     spec(ALL, Command::Runs, "panel.runs", "Runs", &["4"]),
+    spec(ALL, Command::Ghns, "panel.ghns", "GHNs", &["5"]),
     spec(ALL, Command::Palette, "palette", "Find a command", &[":"]),
     spec(ALL, Command::Help, "help", "Keys of this panel", &["?"]),
     spec(ALL, Command::NextTheme, "theme", "Next theme", &["ctrl-t"]),

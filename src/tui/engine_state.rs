@@ -36,9 +36,38 @@ pub struct EngineState {
     /// In words: `cpu, 2 threads`.
     pub device: Shown,
     pub version: Shown,
+    /// What keeps other requests waiting.
     pub work: Option<Work>,
+    /// What is done beside them.
+    pub background: Option<Work>,
     /// Deaths in a row without a good answer between them.
     pub deaths: u32,
+}
+
+impl EngineState {
+    /// The work to tell of: that which keeps others waiting first.
+    #[must_use]
+    pub const fn shown_work(&self) -> Option<&Work> {
+        match &self.work {
+            Some(work) => Some(work),
+            None => self.background.as_ref(),
+        }
+    }
+
+    /// The work that answers the request of this number, if it is known of.
+    pub fn work_of(&mut self, id: u64) -> Option<&mut Work> {
+        let known = [&mut self.work, &mut self.background];
+        known.into_iter().flatten().find(|work| work.id == id)
+    }
+
+    /// Forgets the work that has answered the request of this number.
+    pub fn forget(&mut self, id: u64) {
+        for work in [&mut self.work, &mut self.background] {
+            if work.as_ref().is_some_and(|work| work.id == id) {
+                *work = None;
+            }
+        }
+    }
 }
 
 /// After so many deaths in a row the engine is started again only when asked for.

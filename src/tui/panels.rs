@@ -5,6 +5,7 @@
 //! `command.rs` (its commands), `app.rs` (its value) and its own file.
 
 pub mod architectures;
+pub mod ghns;
 pub mod parameters;
 pub mod runs;
 pub mod shift;
@@ -27,14 +28,16 @@ pub enum PanelId {
     Parameters,
     Shift,
     Runs,
+    Ghns,
 }
 
 impl PanelId {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Architectures,
         Self::Parameters,
         Self::Shift,
         Self::Runs,
+        Self::Ghns,
     ];
 
     #[must_use]
@@ -44,6 +47,7 @@ impl PanelId {
             Self::Parameters => "Parameters",
             Self::Shift => "Shift",
             Self::Runs => "Runs",
+            Self::Ghns => "GHNs",
         }
     }
 }

@@ -160,6 +160,17 @@ impl Shared {
         });
     }
 
+    /// As [`Shared::begin_work`], for work that other requests do not wait for.
+    pub fn begin_background(&mut self, id: u64, what: &str) {
+        self.engine.background = Some(Work {
+            id,
+            what: Shown::new(what),
+            done: 0,
+            total: 0,
+            since: self.now,
+        });
+    }
+
     /// Brings a panel to the front after this message.
     pub const fn go_to(&mut self, panel: PanelId) {
         self.wanted_panel = Some(panel);

@@ -17,6 +17,8 @@ pub struct Remembered {
     pub theme: Option<String>,
     /// Data set, shots and so on of the last fine-tuning form, by field.
     pub finetune: std::collections::BTreeMap<String, String>,
+    /// Those of the last form that asked for an evaluation.
+    pub evaluation: std::collections::BTreeMap<String, String>,
 }
 
 impl Remembered {

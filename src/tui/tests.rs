@@ -2,6 +2,7 @@
 
 mod any_input;
 mod compare;
+pub(super) mod ghns;
 pub(super) mod harness;
 pub(super) mod made_runs;
 mod parameters;

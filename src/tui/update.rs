@@ -126,6 +126,7 @@ fn remember(app: &mut App, effects: &mut Vec<Effect>) {
     now.selection = app.shared.selection.clone();
     now.selection.second = None;
     app.parameters.remember(&mut now);
+    app.ghns.remember(&mut now);
     if now != app.remembered {
         app.remembered = now.clone();
         effects.push(Effect::Remember(Box::new(now)));
@@ -219,6 +220,7 @@ fn perform(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Parameters => show(app, PanelId::Parameters),
         Command::Shift => show(app, PanelId::Shift),
         Command::Runs => show(app, PanelId::Runs),
+        Command::Ghns => show(app, PanelId::Ghns),
         Command::Help => {
             app.overlay = Overlay::Help(Help::of(app.front().hints(&app.shared), &app.shared));
             Vec::new()
@@ -281,7 +283,7 @@ fn on_resize(app: &mut App, columns: u16, rows: u16) -> Vec<Effect> {
 
 fn on_tick(app: &mut App, now: Duration) -> Vec<Effect> {
     app.shared.now = now;
-    if app.shared.engine.work.is_some() {
+    if app.shared.engine.shown_work().is_some() {
         app.shared.dirty = true;
     }
     PanelId::ALL
@@ -296,27 +298,29 @@ fn on_answer(app: &mut App, answer: &Answer) -> Vec<Effect> {
     match &answer.body {
         Body::Hello { version, device } => {
             engine.health = Health::Ready;
+            // What another engine did has ended with it.
+            (engine.work, engine.background) = (None, None);
             engine.device = Shown::new(device);
             engine.version = Shown::new(version);
         }
         Body::Progress { what, done, total } => {
-            let since = match &engine.work {
-                Some(work) if work.id == answer.id => work.since,
-                _ => app.shared.now,
-            };
-            engine.work = Some(Work {
-                id: answer.id,
-                what: Shown::new(what),
-                done: *done,
-                total: *total,
-                since,
-            });
+            let what = Shown::new(what);
+            match engine.work_of(answer.id) {
+                Some(work) => (work.what, work.done, work.total) = (what, *done, *total),
+                None => {
+                    engine.work = Some(Work {
+                        id: answer.id,
+                        what,
+                        done: *done,
+                        total: *total,
+                        since: app.shared.now,
+                    });
+                }
+            }
         }
         Body::Done | Body::Failed { .. } => {
             engine.deaths = 0;
-            if engine.work.as_ref().is_some_and(|w| w.id == answer.id) {
-                engine.work = None;
-            }
+            engine.forget(answer.id);
         }
         _ => {}
     }
@@ -328,7 +332,7 @@ fn on_answer(app: &mut App, answer: &Answer) -> Vec<Effect> {
 
 fn on_engine_gone(app: &mut App, reason: &str) -> Vec<Effect> {
     let engine = &mut app.shared.engine;
-    engine.work = None;
+    (engine.work, engine.background) = (None, None);
     engine.deaths += 1;
     engine.health = Health::Gone(Shown::new(reason));
     let mut effects = Vec::new();

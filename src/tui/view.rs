@@ -77,8 +77,10 @@ fn top_line(app: &App, buf: &mut Buffer) {
     let fits = |room: u16| words.iter().find(|w| width(w) <= room);
     let with_name = free.saturating_sub(width(NAME) + 1);
     let mut x = screen.x + 1;
-    // Work in progress is worth more than the name.
-    if shared.engine.work.is_none() || width(&words[0]) <= with_name {
+    // The panels are worth more than the name, and so is work in progress.
+    let is_idle = shared.engine.shown_work().is_none();
+    let has_room = free > width(NAME);
+    if has_room && (is_idle || width(&words[0]) <= with_name) {
         x += put(buf, Slot::new(x, 0, width(NAME)), NAME, theme.title) + 1;
     }
     for (index, panel) in PanelId::ALL.into_iter().enumerate() {
@@ -102,7 +104,7 @@ fn engine_words(shared: &Shared) -> (Vec<String>, ratatui::style::Style) {
     let theme = &shared.look.theme;
     let engine = &shared.engine;
     let dot = shared.look.glyphs.dot;
-    match (&engine.health, &engine.work) {
+    match (&engine.health, engine.shown_work()) {
         (Health::Gone(_), _) => (vec!["no engine".to_owned()], theme.bad),
         (Health::Starting, _) => (
             vec!["engine starting".to_owned(), "starting".to_owned()],

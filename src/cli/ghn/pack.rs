@@ -9,9 +9,10 @@ use serde_json::json;
 
 use crate::cli::Common;
 use crate::cli::runs::print;
-use crate::ghn::{CARD, Ghn};
+use crate::ghn::{CARD, EVALUATIONS, Ghn};
 use crate::nn::files::{write_half_safetensors, write_safetensors};
 use crate::text::Shown;
+use crate::train::GhnEvaluation;
 
 #[derive(Debug, Args)]
 pub struct PackArgs {
@@ -23,6 +24,10 @@ pub struct PackArgs {
     /// What is to be said of it, a text file: data, training, accuracy, limits; `ghn show` prints it
     #[arg(long, value_name = "FILE")]
     card: Option<PathBuf>,
+    /// How good it is, what `ghn eval --json` printed of this very checkpoint; the app shows it. May be given
+    /// several times, for several settings
+    #[arg(long = "eval", value_name = "FILE.json")]
+    evaluations: Vec<PathBuf>,
     /// Keep single precision: twice as large, and the same to the last bit
     #[arg(long)]
     single: bool,
@@ -43,6 +48,11 @@ pub fn run(common: &Common, args: &PackArgs) -> anyhow::Result<()> {
     } else if let Some(card) = ghn.card() {
         metadata.insert(CARD.to_owned(), card.to_owned());
     }
+    let evaluations = match args.evaluations.as_slice() {
+        [] => ghn.evaluations().map(str::to_owned),
+        files => Some(evaluations(files, &ghn)?),
+    };
+    metadata.extend(evaluations.map(|list| (EVALUATIONS.to_owned(), list)));
     let state = ghn.state();
     if args.single {
         write_safetensors(&args.output, &state, &metadata)?;
@@ -61,4 +71,25 @@ pub fn run(common: &Common, args: &PackArgs) -> anyhow::Result<()> {
         ghn.parameter_count(),
         Shown::new(&file)
     )])
+}
+
+/// The JSON list of the evaluations in these files, all of them of `ghn`.
+fn evaluations(files: &[PathBuf], ghn: &Ghn) -> anyhow::Result<String> {
+    let mut list = Vec::new();
+    for path in files {
+        let reading = || format!("reading the evaluation {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(reading)?;
+        let evaluation = GhnEvaluation::parse(&text).with_context(reading)?;
+        anyhow::ensure!(
+            evaluation.hash == ghn.hash()?,
+            "{} is the evaluation of another GHN than {}: its weights have the hash {}, not {}; evaluate this \
+             one with `ghn eval --json`",
+            path.display(),
+            ghn.name(),
+            evaluation.hash,
+            ghn.hash()?
+        );
+        list.push(evaluation);
+    }
+    serde_json::to_string(&list).context("writing down the evaluations")
 }

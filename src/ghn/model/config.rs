@@ -125,6 +125,19 @@ impl Config {
         }
     }
 
+    /// What its one line of text does not tell, each number with its name.
+    #[must_use]
+    pub fn details(&self) -> [(&'static str, String); 4] {
+        let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
+        let [out, input, height, width] = self.max_shape;
+        [
+            ("largest block", format!("{out}x{input}x{height}x{width}")),
+            ("virtual edges", yes(self.ve)),
+            ("layer norm", yes(self.layernorm)),
+            ("weights scaled by fan-in", yes(self.weight_norm)),
+        ]
+    }
+
     /// The config of a checkpoint: what `given` says, completed from the tensors.
     ///
     /// # Errors

@@ -31,8 +31,11 @@ const EXTENSIONS: [&str; 3] = ["safetensors", "pt", "pth"];
 /// Key of the card among a file's free text.
 pub const CARD: &str = "card";
 
+/// Key of its evaluations among a file's free text: a JSON list of what `ghn eval --json` prints.
+pub const EVALUATIONS: &str = "evaluations";
+
 /// Larger checkpoints are listed without being opened.
-const LARGEST_OPENED_BYTES: u64 = 64 << 20;
+pub const LARGEST_OPENED_BYTES: u64 = 64 << 20;
 
 /// Those that are built in and the checkpoints in the cache folder, by name.
 #[must_use]
@@ -142,6 +145,8 @@ pub(super) struct Checkpoint {
     pub config: Option<Value>,
     /// What its maker says of it.
     pub card: Option<String>,
+    /// How good its maker found it, as JSON.
+    pub evaluations: Option<String>,
 }
 
 /// A checkpoint from its file's content, with its config inside; `origin` names it in messages.
@@ -149,6 +154,7 @@ pub(super) fn loaded(origin: &str, content: &[u8]) -> Result<Checkpoint, GhnErro
     let mut loaded = read_content(content).map_err(|e| read_error(Path::new(origin), &e))?;
     Ok(Checkpoint {
         card: loaded.metadata.remove(CARD),
+        evaluations: loaded.metadata.remove(EVALUATIONS),
         tensors: loaded.tensors,
         config: loaded.config,
     })
@@ -158,6 +164,7 @@ pub(super) fn loaded(origin: &str, content: &[u8]) -> Result<Checkpoint, GhnErro
 pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
     let mut loaded = read_state(path)?;
     let card = loaded.metadata.remove(CARD);
+    let evaluations = loaded.metadata.remove(EVALUATIONS);
     let inside = loaded.config.filter(|c| c.get("hid").is_some());
     let config = match inside {
         Some(config) => Some(config),
@@ -167,6 +174,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
         tensors: loaded.tensors,
         config,
         card,
+        evaluations,
     })
 }
 

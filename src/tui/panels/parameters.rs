@@ -26,12 +26,13 @@ use super::{Event, Hint, Panel, PanelId};
 use crate::engine::protocol::{self, Answer, ArchSpec, Body, GhnSummary, Side};
 use crate::text::Shown;
 use crate::tui::command::Command;
+use crate::tui::dialog::Done;
 use crate::tui::effect::Effect;
 use crate::tui::shared::{Severity, Shared};
 use crate::tui::state_file::Remembered;
 use crate::tui::widgets::form::{Line, Typed};
 use detail::Details;
-use form::{Done, Form, Purpose};
+use form::{Form, Purpose};
 use layout::Layout;
 use recipe::{Around, Field};
 use results::Results;
@@ -97,7 +98,7 @@ impl Panel for ParametersPanel {
                 Vec::new()
             }
             Event::Launched(run) => {
-                if self.form.as_ref().is_some_and(|form| form.sent) {
+                if self.form.as_ref().is_some_and(|form| form.dialog.sent) {
                     self.form = None;
                     let name = run.file_name().unwrap_or(run.as_os_str());
                     let text = format!("Started {}", name.to_string_lossy());
@@ -108,7 +109,7 @@ impl Panel for ParametersPanel {
             }
             Event::LaunchFailed(message) => {
                 match &mut self.form {
-                    Some(form) if form.sent => form.fail(message),
+                    Some(form) if form.dialog.sent => form.dialog.fail(message),
                     _ => shared.say(Severity::Bad, message),
                 }
                 Vec::new()
@@ -565,12 +566,12 @@ impl ParametersPanel {
         let Some(form) = &mut self.form else {
             return Vec::new();
         };
-        let values = form.values();
+        let values = form.dialog.values();
         match form.purpose {
             Purpose::Write => {
                 let path = values.get("path").cloned().unwrap_or_default();
                 if path.is_empty() {
-                    form.fail("Give the name of a file.");
+                    form.dialog.fail("Give the name of a file.");
                     return Vec::new();
                 }
                 self.form = None;
@@ -583,7 +584,7 @@ impl ParametersPanel {
                 Vec::new()
             }
             Purpose::FineTune => {
-                form.sent = true;
+                form.dialog.sent = true;
                 let arguments = form::arguments(&shared.selection, &values);
                 self.finetune = values;
                 vec![Effect::Launch(arguments)]
@@ -595,7 +596,7 @@ impl ParametersPanel {
 
     fn key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
         if let Some(form) = &mut self.form {
-            return match form.key(key) {
+            return match form.dialog.key(key) {
                 Done::NotYet => Vec::new(),
                 Done::Dropped => {
                     self.form = None;
@@ -630,7 +631,7 @@ impl ParametersPanel {
 
     fn paste(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
         if let Some(form) = &mut self.form {
-            form.paste(text);
+            form.dialog.paste(text);
             return Vec::new();
         }
         match &mut self.typing {

@@ -47,6 +47,8 @@ const KEYS: &[&str] = &[
     "y",
     "x",
     "5",
+    "5",
+    "e",
     "backspace",
     "r",
     "d",
@@ -85,7 +87,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         12 => (0..KEYS.len()).prop_map(Step::Key),
         2 => (0_u16..230, 0_u16..70).prop_map(|(w, h)| Step::Resize(w, h)),
         1 => ".{0,12}".prop_map(Step::Paste),
-        7 => (0_usize..12).prop_map(Step::Answer),
+        7 => (0_usize..16).prop_map(Step::Answer),
         1 => Just(Step::EngineGone),
         1 => (0_u64..100_000).prop_map(Step::Tick),
         8 => (0_usize..10, 0_usize..4).prop_map(|(kind, run)| Step::Runs(kind, run)),
@@ -190,6 +192,10 @@ fn body(kind: usize, harness: &Harness) -> Body {
         },
         9 => Body::Shift(super::shift::report("resnet18")),
         10 => Body::Shift(broken_report()),
+        11 => super::ghns::broken_list(),
+        12 => super::ghns::broken_report(),
+        13 => super::ghns::report("default", vec![super::ghns::record()]),
+        14 => super::ghns::broken_evaluation(),
         _ => Body::Done,
     }
 }

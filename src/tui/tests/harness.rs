@@ -86,6 +86,8 @@ impl Harness {
             name: name.into(),
             description: "GHN-2".into(),
             trained,
+            bytes: None,
+            large: false,
         };
         let ghns = vec![
             ghn("default", false),

@@ -17,6 +17,7 @@ fn digits_bring_panels_to_the_front() {
         ("2", PanelId::Parameters),
         ("3", PanelId::Shift),
         ("4", PanelId::Runs),
+        ("5", PanelId::Ghns),
         ("1", PanelId::Architectures),
     ] {
         harness.press(key);

@@ -39,7 +39,7 @@ pub fn draw(panel: &ParametersPanel, shared: &Shared, area: Rect, buf: &mut Buff
         view.lines(&layout, buf);
     }
     if let Some(form) = &panel.form {
-        form.view(area, &shared.look, buf);
+        form.dialog.view(area, &shared.look, buf);
     }
 }
 
