@@ -27,17 +27,20 @@ const LAYER: &str = "layer3.0.conv1";
 const STARTS: [&str; 4] = ["ghn+noise+orth", "ghn+noise", "ghn", "rand"];
 
 /// What all runs have in common: long enough to be watched, short enough to be seen to end.
-const FINETUNE: [&str; 13] = [
+const FINETUNE: [&str; 15] = [
     "finetune",
     ARCH,
     "--data",
     "synthetic",
     "--shots",
-    "30",
+    "20",
     "--epochs",
-    "12",
+    "10",
     "--batch",
-    "32",
+    "20",
+    // Fewer pixels than the prediction was made for: the parameters are the same.
+    "--image",
+    "24",
     "--layer",
     LAYER,
     "--detach",
@@ -50,8 +53,8 @@ the demo is the app on built-in defaults, and needs a terminal on standard input
   hyperscope arch show resnet18 --classes 10 --image 32
   hyperscope predict resnet18 --ghn default --classes 10 --image 32 --post noise+orth -o resnet18.safetensors
   hyperscope stats diversity resnet18.safetensors
-  hyperscope finetune resnet18 --init ghn+noise+orth --data synthetic --shots 30 --epochs 5
-  hyperscope finetune resnet18 --init rand --data synthetic --shots 30 --epochs 5
+  hyperscope finetune resnet18 --init ghn+noise+orth --data synthetic --shots 20 --epochs 5
+  hyperscope finetune resnet18 --init rand --data synthetic --shots 20 --epochs 5
   hyperscope runs compare RUN RUN";
 
 /// Starts short runs unless some are going, and opens the app on a prediction.

@@ -19,7 +19,7 @@ use crate::train::{
 };
 
 /// Images on which a run looks at its first parameters.
-const LOOKED_AT: usize = 1000;
+const LOOKED_AT: usize = 500;
 
 /// Carries the run out, from its start or from its last checkpoint, and writes how it ended into its
 /// log.
