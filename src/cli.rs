@@ -109,7 +109,7 @@ impl Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Open the app on built-in defaults: predict, post-process, start a short run
+    /// Open the app on built-in defaults: predict, post-process, start short runs
     Demo(demo::DemoArgs),
     /// List and show architectures, and the graph that a GHN reads
     Arch(arch::ArchArgs),

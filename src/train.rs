@@ -57,4 +57,4 @@ pub use recipe::Recipe;
 pub use reporter::{Command, EpochSummary, Reporter, UnknownCommand};
 pub use schedule::Cosine;
 pub use speed::{Speed, Timing, Work, speed};
-pub use task::{End, Evaluation, Loaders, Outcome, Task, TestTime};
+pub use task::{Before, End, Evaluation, Loaders, Outcome, Task, TestTime};

@@ -1,13 +1,14 @@
 //! `hyperscope demo`, and `hyperscope` alone: the app.
 
 use std::io::{IsTerminal as _, stdin, stdout};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::Common;
 use crate::engine::protocol::ArchSpec;
+use crate::nn::Device;
 use crate::run::{self, Home};
 use crate::tui;
 
@@ -22,22 +23,27 @@ const SIDE: usize = 32;
 /// paper's recipes.
 const LAYER: &str = "layer3.0.conv1";
 
-/// The demonstration's run: long enough to be watched, short enough to be seen to end.
-const FINETUNE: &[&str] = &[
+/// What the runs begin from: the paper's four starts, side by side.
+const STARTS: [&str; 4] = ["ghn+noise+orth", "ghn+noise", "ghn", "rand"];
+
+/// What all runs have in common: long enough to be watched, short enough to be seen to end.
+const FINETUNE: [&str; 15] = [
     "finetune",
     ARCH,
-    "--init",
-    "ghn+noise+orth",
     "--data",
     "synthetic",
     "--shots",
-    "50",
+    "20",
     "--epochs",
-    "15",
+    "10",
     "--batch",
-    "32",
+    "20",
+    // Fewer pixels than the prediction was made for: the parameters are the same.
+    "--image",
+    "24",
     "--layer",
     LAYER,
+    "--detach",
 ];
 
 /// The same steps for a pipe or a script.
@@ -47,13 +53,14 @@ the demo is the app on built-in defaults, and needs a terminal on standard input
   hyperscope arch show resnet18 --classes 10 --image 32
   hyperscope predict resnet18 --ghn default --classes 10 --image 32 --post noise+orth -o resnet18.safetensors
   hyperscope stats diversity resnet18.safetensors
-  hyperscope finetune resnet18 --init ghn+noise+orth --data synthetic --shots 50 --epochs 5
-  hyperscope runs list";
+  hyperscope finetune resnet18 --init ghn+noise+orth --data synthetic --shots 20 --epochs 5
+  hyperscope finetune resnet18 --init rand --data synthetic --shots 20 --epochs 5
+  hyperscope runs compare RUN RUN";
 
-/// Starts a short run unless one is going, and opens the app on a prediction.
+/// Starts short runs unless some are going, and opens the app on a prediction.
 ///
 /// # Errors
-/// No terminal; a run that cannot be started; a terminal that cannot be used.
+/// No terminal; runs that cannot be started; a terminal that cannot be used.
 pub fn run(common: &Common, _args: &DemoArgs) -> anyhow::Result<()> {
     if !has_terminal() {
         eprintln!("{HEADLESS}");
@@ -61,7 +68,7 @@ pub fn run(common: &Common, _args: &DemoArgs) -> anyhow::Result<()> {
     }
     let home = Home::find()?;
     if !is_going(&home)? {
-        start_run(common)?;
+        start_runs(common)?;
     }
     let options = tui::Options {
         predict: Some(selection(common.seed)),
@@ -109,20 +116,41 @@ fn is_going(home: &Home) -> anyhow::Result<bool> {
     }))
 }
 
-/// Starts the run through the public command, as anybody could.
-fn start_run(common: &Common) -> anyhow::Result<()> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(FINETUNE).args(["--detach", "--json"]);
-    command.args(common.for_children());
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .context("starting the demonstration's run")?;
-    anyhow::ensure!(
-        output.status.success(),
-        "starting the demonstration's run: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
+/// Starts the runs through the public command, as anybody could: side by side on the CPU, whose threads they
+/// share, and on a GPU, which carries out one at a time, only the first.
+fn start_runs(common: &Common) -> anyhow::Result<()> {
+    let starts = match common.placement()?.device {
+        Device::Cpu => &STARTS[..],
+        _ => &STARTS[..1],
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (common.threads.unwrap_or(cores) / starts.len()).max(1);
+    let each = Common {
+        threads: Some(threads),
+        ..common.clone()
+    };
+    let begun: Vec<std::io::Result<Child>> = starts
+        .iter()
+        .map(|start| {
+            Command::new(std::env::current_exe()?)
+                .args(FINETUNE)
+                .args(["--init", start])
+                .args(each.for_children())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+        })
+        .collect();
+    for child in begun {
+        let output = child.and_then(Child::wait_with_output);
+        let output = output.context("starting the demonstration's runs")?;
+        anyhow::ensure!(
+            output.status.success(),
+            "starting the demonstration's runs: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
     Ok(())
 }
 

@@ -212,6 +212,13 @@ impl Fields<'_> {
                 images: self.images.unwrap_or(0),
                 seconds: number(self.seconds),
             },
+            "before" => Event::Before {
+                split: self.split?,
+                loss: number(self.loss),
+                top1: number(self.top1),
+                images: self.images.unwrap_or(0),
+                seconds: number(self.seconds),
+            },
             "phases" => Event::Phases(StepPhases {
                 step: self.step?,
                 epoch: number(self.epoch),
@@ -265,6 +272,13 @@ mod tests {
                 top5: Some(60.0),
                 images: 10_000,
                 seconds: 1.5,
+            },
+            Event::Before {
+                split: Split::Val,
+                loss: 2.5,
+                top1: 38.5,
+                images: 1000,
+                seconds: 0.75,
             },
             Event::Phases(StepPhases {
                 step: 7,

@@ -31,15 +31,17 @@ const SERIES: usize = 4;
 fn place(event: &Event) -> Option<(usize, u64)> {
     match event {
         Event::Train { step, .. } => Some((0, *step)),
-        Event::Eval { step, split, .. } => {
-            let series = match split {
-                Split::Train => 1,
-                Split::Val => 2,
-                Split::Test => 3,
-            };
-            Some((series, *step))
-        }
+        Event::Eval { step, split, .. } => Some((of_split(*split), *step)),
+        Event::Before { split, .. } => Some((of_split(*split), 0)),
         _ => None,
+    }
+}
+
+const fn of_split(split: Split) -> usize {
+    match split {
+        Split::Train => 1,
+        Split::Val => 2,
+        Split::Test => 3,
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Standing {
     /// Memory of the worker, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rss_bytes: Option<u64>,
+    /// What the first parameters were worth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<EvalPoint>,
     pub val: Option<EvalPoint>,
     pub test: Option<EvalPoint>,
     /// The evaluation with the largest top-1 accuracy.
@@ -132,6 +135,13 @@ impl Standing {
                     top5: *top5,
                 };
                 self.evaluated(*split, point);
+            }
+            Event::Before { loss, top1, .. } => {
+                self.before = Some(EvalPoint {
+                    loss: *loss,
+                    top1: *top1,
+                    ..EvalPoint::default()
+                });
             }
             Event::State { state, reason } => {
                 self.state = Some(*state);

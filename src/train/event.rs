@@ -11,6 +11,18 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// Its word in sentences.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Val => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +69,16 @@ pub enum Event {
         /// Percent; absent for fewer than six classes.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         top5: Option<f64>,
+        images: u64,
+        seconds: f64,
+    },
+    /// What the first parameters are worth, before any step, on some of a split's images. Batch norms use the
+    /// statistics of each batch, since neither predicted nor random parameters come with running ones.
+    Before {
+        split: Split,
+        loss: f64,
+        /// Percent.
+        top1: f64,
         images: u64,
         seconds: f64,
     },

@@ -103,6 +103,9 @@ impl<'a> Trainer<'a> {
         if self.obey()? == Flow::Stop {
             return Ok(Flow::Stop);
         }
+        if self.look_at_start()? == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
         while self.course.progress.epoch < self.task.epochs {
             if self.steps()? == Flow::Stop || self.finish_epoch()? == Flow::Stop {
                 return Ok(Flow::Stop);

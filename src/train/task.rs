@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::optim::OptimiserSettings;
-use super::{Best, LastMetrics};
+use super::{Best, LastMetrics, Split};
 use crate::arch::Arch;
 use crate::data::{EvalLoader, TrainLoader};
 use crate::nn::{Placement, StateDict};
@@ -37,6 +37,16 @@ pub struct Loaders {
     pub train: TrainLoader,
     pub val: Option<EvalLoader>,
     pub test: EvalLoader,
+    /// On what the first parameters are looked at before the first step, if they are.
+    pub before: Option<Before>,
+}
+
+/// Images for a look at a run's first parameters.
+pub struct Before {
+    /// Where they are from.
+    pub split: Split,
+    /// Mixed: with batch statistics, a batch of one class is no fair sample.
+    pub images: EvalLoader,
 }
 
 /// When a run evaluates. The last epoch is always evaluated.

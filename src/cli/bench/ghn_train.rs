@@ -20,7 +20,7 @@ const WARM_UP: u64 = 3;
 
 #[derive(Debug, Args)]
 pub struct GhnTrainArgs {
-    /// What is trained, and how: ghn2, ghn3, or a recipe file
+    /// What is trained, and how: ghn2, ghn3, logah, or a recipe file
     #[arg(long, value_name = "NAME|FILE", default_value = "ghn2")]
     recipe: String,
     /// Networks in a step

@@ -14,9 +14,12 @@ use crate::nn::{Device, Placement, Precision, StateDict};
 use crate::run::{Home, Lease, Request, RunDir, Worker};
 use crate::train::optim::OptimiserSettings;
 use crate::train::{
-    self, Checkpoints, Command, EpochSummary, Evaluation, Event, Kind, Loaders, OptimiserKind,
-    Outcome, Reporter, Task, TestTime,
+    self, Before, Checkpoints, Command, EpochSummary, Evaluation, Event, Kind, Loaders,
+    OptimiserKind, Outcome, Reporter, Task, TestTime,
 };
+
+/// Images on which a run looks at its first parameters.
+const LOOKED_AT: usize = 500;
 
 /// Carries the run out, from its start or from its last checkpoint, and writes how it ended into its
 /// log.
@@ -179,7 +182,16 @@ fn first_parameters(
 fn loaders(request: &Request, data: &DataSet) -> anyhow::Result<Loaders> {
     let protocol = protocol(request);
     let eval = |split| EvalLoader::new(data, split, &protocol, None);
+    let (split, held_out) = if request.data.val {
+        (train::Split::Val, Split::Val)
+    } else {
+        (train::Split::Test, Split::Test)
+    };
     Ok(Loaders {
+        before: Some(Before {
+            split,
+            images: EvalLoader::mixed(data, held_out, &protocol, Some(LOOKED_AT))?,
+        }),
         train: TrainLoader::new(data, &protocol, 0, 0)?,
         val: request.data.val.then(|| eval(Split::Val)).transpose()?,
         test: eval(Split::Test)?,

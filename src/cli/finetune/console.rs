@@ -49,6 +49,10 @@ impl Console {
             } => self.advance(*epoch, *loss, *top1, *images_per_s),
             Event::Note { text } => self.say(text),
             Event::State { state, reason } => self.state(*state, reason.as_deref()),
+            Event::Before { split, top1, .. } => self.say(&format!(
+                "before training: {top1:.1} % of {} images",
+                split.word()
+            )),
             Event::Eval { .. } | Event::Phases(_) | Event::System { .. } => {}
         }
     }

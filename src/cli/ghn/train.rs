@@ -15,7 +15,7 @@ pub struct TrainArgs {
     /// Images: synthetic, a file or folder, or a name set in the config file
     #[arg(long, value_name = "DATA")]
     data: String,
-    /// How to train, and what: ghn2, ghn3, or a recipe file (docs/ghn.md)
+    /// How to train, and what: ghn2, ghn3, logah, or a recipe file (docs/ghn-training.md)
     #[arg(long, value_name = "NAME|FILE", default_value = "ghn2")]
     recipe: String,
     /// Go on from the weights of this GHN: a file, or a name in the cache folder
@@ -119,11 +119,12 @@ pub fn recipe(name: &str) -> anyhow::Result<GhnRecipe> {
     match name {
         "ghn2" => return Ok(GhnRecipe::ghn2()),
         "ghn3" => return Ok(GhnRecipe::ghn3()),
+        "logah" => return Ok(GhnRecipe::logah()),
         _ => {}
     }
     let text = std::fs::read_to_string(name).with_context(|| {
         format!(
-            "reading the recipe {name}: it is neither ghn2 nor ghn3, nor a file that can be read"
+            "reading the recipe {name}: it is neither ghn2, ghn3 nor logah, nor a file that can be read"
         )
     })?;
     let recipe: GhnRecipe =

@@ -80,6 +80,7 @@ fn table(runs: &[Summary], differs: &[Differs]) -> Table {
     result("epoch", &print::epochs);
     result("step", &|s| s.standing.step.to_string());
     result("training loss", &loss);
+    result("before training %", &|s| print::top1(s.standing.before));
     result("validation %", &|s| print::top1(s.standing.val));
     result("best validation %", &|s| print::top1(s.standing.best_val));
     result("test %", &|s| print::top1(s.standing.test));

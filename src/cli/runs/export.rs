@@ -126,7 +126,7 @@ fn not_numbers(event: &Event) -> Vec<(&'static str, &'static str)> {
         Event::Train {
             loss, grad_norm, ..
         } => &[("loss", *loss), ("grad_norm", *grad_norm)],
-        Event::Eval { loss, .. } => &[("loss", *loss)],
+        Event::Eval { loss, .. } | Event::Before { loss, .. } => &[("loss", *loss)],
         _ => &[],
     };
     let broken = values.iter().filter(|v| !v.1.is_finite());

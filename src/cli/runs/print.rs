@@ -47,6 +47,8 @@ pub struct View<'a> {
     pub epoch: f64,
     pub epochs: u32,
     pub train: Option<TrainPoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<EvalPoint>,
     pub val: Option<EvalPoint>,
     pub test: Option<EvalPoint>,
     pub best_val: Option<EvalPoint>,
@@ -81,6 +83,7 @@ impl<'a> View<'a> {
             epoch: standing.epoch,
             epochs: request.training.epochs,
             train: standing.train,
+            before: standing.before,
             val: standing.val,
             test: standing.test,
             best_val: standing.best_val,

@@ -85,6 +85,11 @@ fn standing(
         rows.push(("learning rate", format!("{:.3e}", t.lr)));
         rows.push(("images/s", format!("{:.1}", t.images_per_s)));
     }
+    if let Some(before) = standing.before {
+        let chance = 100.0 / summary.request.classes.max(1) as f64;
+        let text = format!("{:.2} % (chance {chance:.2} %)", before.top1);
+        rows.push(("before training", text));
+    }
     rows.push(("validation", evaluation(standing.val, standing.best_val)));
     rows.push(("test", evaluation(standing.test, standing.best_test)));
     rows.push(("last line", moment(standing.updated_ms)));

@@ -110,6 +110,16 @@ fn describe(event: &Event) -> Option<String> {
             };
             format!("{name} epoch {epoch:7.2}  step {step:7}  loss {loss:.4}  top-1 {top1:6.2} %")
         }
+        Event::Before {
+            split,
+            loss,
+            top1,
+            images,
+            ..
+        } => format!(
+            "before training: loss {loss:.4}  top-1 {top1:.2} % of {images} {} images",
+            split.word()
+        ),
         Event::State { state, reason } => {
             let word = serde_json::to_value(state).ok()?;
             let word = word.as_str()?;

@@ -27,6 +27,12 @@ pub enum HyperNet {
 pub enum Decoder {
     Conv,
     Mlp,
+    /// Products of two thin factors (LoGAH), so that wide weights are no copies: of `rank` columns, and `spread`
+    /// values from each of the rows that they are made from (`lora_r` and `max_ck_lora` in its code).
+    LowRank {
+        rank: usize,
+        spread: usize,
+    },
 }
 
 /// The numbers that define a GHN.
@@ -117,11 +123,12 @@ impl Config {
     /// The literature's name for such a GHN.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
-        match (self.hypernet, self.ve) {
-            (HyperNet::Mlp, _) => "MLP",
-            (HyperNet::Graphormer { .. }, _) => "GHN-3",
-            (HyperNet::GatedGnn, true) => "GHN-2",
-            (HyperNet::GatedGnn, false) => "GHN-1",
+        match (self.decoder, self.hypernet, self.ve) {
+            (Decoder::LowRank { .. }, ..) => "LoGAH",
+            (_, HyperNet::Mlp, _) => "MLP",
+            (_, HyperNet::Graphormer { .. }, _) => "GHN-3",
+            (_, HyperNet::GatedGnn, true) => "GHN-2",
+            (_, HyperNet::GatedGnn, false) => "GHN-1",
         }
     }
 
@@ -170,7 +177,14 @@ impl Config {
         let spatial = at(shape("shape_enc.embed_spatial.weight")?, 0);
         let side = if spatial == 9 { 11 } else { 16 };
         let conv = state.get("decoder.conv.2.weight");
-        let channels = conv.map_or(2 * hid, |t| at(&t.shape, 0).isqrt());
+        let spread = state.get("decoder.l2.weight");
+        let vectors = state.get("decoder_1d.fc.2.weight");
+        let channels = match (conv, vectors) {
+            (Some(conv), _) => at(&conv.shape, 0).isqrt(),
+            // Two vectors as long as the widest block.
+            (None, Some(vectors)) if spread.is_some() => at(&vectors.shape, 0) / 2,
+            _ => 2 * hid,
+        };
         let classes = state.get("bias_class.1.weight");
         let layers = (0..).take_while(|i| state.get(&format!("gnn.{i}.ln1.weight")).is_some());
         let hypernet = match layers.count() {
@@ -188,10 +202,13 @@ impl Config {
             max_shape: [channels, channels, side, side],
             num_classes: classes.map_or(10, |t| at(&t.shape, 0)),
             hypernet,
-            decoder: if conv.is_some() {
-                Decoder::Conv
-            } else {
-                Decoder::Mlp
+            decoder: match (conv, spread) {
+                (Some(_), _) => Decoder::Conv,
+                (None, None) => Decoder::Mlp,
+                (None, Some(spread)) => Decoder::LowRank {
+                    rank: at(&spread.shape, 1),
+                    spread: at(&spread.shape, 0),
+                },
             },
             weight_norm: ve,
             ve,
@@ -239,6 +256,20 @@ impl Config {
                 ),
             );
         }
+        if let Decoder::LowRank { rank, spread } = self.decoder {
+            if !fits(rank, MOST_RANK) {
+                let reason = format!("must lie between 1 and {MOST_RANK}, not {rank}");
+                return refuse("rank", reason);
+            }
+            if !(h..=MOST_SPREAD).contains(&spread) || spread < self.num_classes {
+                let reason = format!(
+                    "must be at least the kernel's side ({h}) and the number of classes ({}), and at most \
+                     {MOST_SPREAD}, not {spread}",
+                    self.num_classes
+                );
+                return refuse("spread", reason);
+            }
+        }
         if !fits(self.num_classes, MOST_CLASSES) {
             let reason = format!(
                 "must lie between 1 and {MOST_CLASSES}, not {}",
@@ -260,6 +291,9 @@ impl fmt::Display for Config {
         if let HyperNet::Graphormer { layers, .. } = self.hypernet {
             write!(f, "{layers} layers, ")?;
         }
+        if let Decoder::LowRank { rank, .. } = self.decoder {
+            write!(f, "rank {rank}, ")?;
+        }
         write!(f, "{num_classes} classes")
     }
 }
@@ -274,6 +308,8 @@ const MOST_LAYERS: usize = 1024;
 const MOST_HIDDEN: usize = 4096;
 const MOST_CHANNELS: usize = 4096;
 const MOST_CLASSES: usize = 1_000_000;
+const MOST_RANK: usize = 1024;
+const MOST_SPREAD: usize = 1 << 20;
 
 /// The fields of a config document.
 struct Fields<'a> {
@@ -299,7 +335,10 @@ impl Fields<'_> {
                 other => return Err(self.bad("hypernet", "\"gatedgnn\" or \"mlp\"", other)),
             };
         }
-        if let Some(word) = self.word("decoder")? {
+        // Of a low-rank decoder the tensors tell everything.
+        if !matches!(config.decoder, Decoder::LowRank { .. })
+            && let Some(word) = self.word("decoder")?
+        {
             config.decoder = match word {
                 "conv" => Decoder::Conv,
                 "mlp" => Decoder::Mlp,

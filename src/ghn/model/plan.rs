@@ -116,9 +116,16 @@ impl Config {
 
     /// The block that a weight `[out, in, kh, kw]` is made from.
     pub(super) fn block_shape(&self, out: usize, input: usize, kernel: [usize; 2]) -> BlockShape {
+        let [mut outputs, mut inputs] = [out.min(self.max_shape[0]), input.min(self.max_shape[1])];
+        if let Decoder::LowRank { spread, .. } = self.decoder {
+            // A factor has no more rows than its mixed rows have values.
+            let [height, width] = self.decoded_kernel(kernel);
+            outputs = outputs.min(spread / height).max(1);
+            inputs = inputs.min(spread / width).max(1);
+        }
         BlockShape {
-            outputs: out.min(self.max_shape[0]),
-            inputs: input.min(self.max_shape[1]),
+            outputs,
+            inputs,
             kernel,
         }
     }
@@ -126,7 +133,7 @@ impl Config {
     /// The block that the classifier's weight is made from: one output per class of the GHN.
     pub(super) fn class_shape(&self, input: usize) -> BlockShape {
         let inputs = match self.decoder {
-            Decoder::Conv => self.max_shape[1],
+            Decoder::Conv | Decoder::LowRank { .. } => self.max_shape[1],
             // This decoder's class layer has the largest block's *outputs* as inputs.
             Decoder::Mlp => self.max_shape[0],
         };

@@ -260,7 +260,7 @@ fn tensors_that_are_asked_for_are_those_of_the_whole_prediction() {
     assert_eq!(part.unpredicted.len(), parameters - expected.len());
 }
 
-/// Of both decoders: a smaller block is the corner of a larger one.
+/// Of both decoders of whole blocks: a smaller block is the corner of a larger one.
 #[test]
 fn smaller_blocks_are_corners_of_larger_ones() {
     for decoder in [Decoder::Conv, Decoder::Mlp] {
@@ -311,4 +311,54 @@ fn kernels_beyond_the_decoder_are_stretched() {
             assert!(difference.abs() < 1e-6);
         }
     }
+}
+
+#[test]
+fn a_low_rank_decoder_makes_wide_layers_without_copies() {
+    let low_rank = Config {
+        decoder: Decoder::LowRank {
+            rank: 8,
+            spread: 2048,
+        },
+        max_shape: [512, 512, 11, 11],
+        ..Config::ghn2_cifar10()
+    };
+    let copies = |config: &Config| {
+        let ghn = Ghn::untrained(config, 1).unwrap();
+        let predicted = ghn
+            .predict(&network("resnet18", 10, 32), &PredictOptions::default())
+            .unwrap();
+        let weight = predicted.tensors.get("layer4.1.conv1.weight").unwrap();
+        let rows = weight.floats().unwrap().chunks_exact(512 * 9);
+        let bits = |row: &[f32]| row.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        let distinct: std::collections::HashSet<_> = rows.map(bits).collect();
+        512 / distinct.len()
+    };
+    assert_eq!(copies(&Config::ghn2_cifar10()), 8);
+    assert_eq!(copies(&low_rank), 1);
+}
+
+#[test]
+fn a_low_rank_decoder_is_told_by_its_tensors() {
+    let config = Config {
+        decoder: Decoder::LowRank {
+            rank: 6,
+            spread: 40,
+        },
+        max_shape: [24, 24, 11, 11],
+        ..Config::ghn2_cifar10()
+    };
+    let state = Ghn::untrained(&config, 1).unwrap().state();
+    let written = serde_json::to_value(config).unwrap();
+    for given in [None, Some(&written)] {
+        assert_eq!(Config::of("a file", &state, given).unwrap(), config);
+    }
+    let refused = Config {
+        decoder: Decoder::LowRank {
+            rank: 6,
+            spread: 10,
+        },
+        ..config
+    };
+    assert!(refused.check("a recipe").is_err());
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::super::Parameter;
 use super::super::graph::Graph;
-use super::decode::{BlocksTape, ClassTape, VectorBatch, Vectors};
+use super::decode::{Tape, VectorBatch, Vectors};
 use super::dense::add;
 use super::plan::{BlockShape, Form, VectorForm};
 use super::scale::Scaling;
@@ -46,17 +46,11 @@ pub(super) struct Writer<'a> {
     vectors: Vec<(Target, VectorForm)>,
 }
 
-/// What the way back needs of a group's way there.
-#[derive(Clone, Debug)]
-enum GroupTape {
-    Blocks(BlocksTape),
-    Class(ClassTape),
-}
-
-/// The same of everything that was written.
+/// What the way back from everything that was written needs.
 #[derive(Clone, Debug)]
 pub(super) struct WriterTape {
-    weights: Vec<GroupTape>,
+    /// A tape for each group.
+    weights: Vec<Tape>,
     vectors: Option<VectorBatch>,
 }
 
@@ -138,19 +132,17 @@ impl<'a> Writer<'a> {
         &self,
         model: &Model,
         states: &[f32],
-    ) -> Result<(Written, Vec<GroupTape>), TryReserveError> {
+    ) -> Result<(Written, Vec<Tape>), TryReserveError> {
         let decoder = &model.weights;
         let decoded = self.weights.iter().map(|group| {
             let states = self.gather(states, group.targets.iter().map(|t| t.node));
             if group.classifies {
-                let (values, tape) = decoder.class_block(&states, group.shape);
-                (values, GroupTape::Class(tape))
+                decoder.class_block(&states, group.shape)
             } else {
-                let (values, tape) = decoder.blocks(&states, group.shape);
-                (values, GroupTape::Blocks(tape))
+                decoder.blocks(&states, group.shape)
             }
         });
-        let (decoded, tapes): (Vec<Vec<f32>>, Vec<GroupTape>) = decoded.unzip();
+        let (decoded, tapes): (Vec<Vec<f32>>, Vec<Tape>) = decoded.unzip();
         let mut jobs = Vec::new();
         for (group, values) in self.weights.iter().zip(&decoded) {
             for (node, target) in group.targets.iter().enumerate() {
@@ -266,13 +258,10 @@ impl<'a> Writer<'a> {
         for (group, tape) in self.weights.iter().zip(&tape.weights) {
             let by_blocks = self.back_to_blocks(group, by_parameters);
             let (decoder, by_decoder) = (&model.weights, &mut gradient.weights);
-            let by = match tape {
-                GroupTape::Blocks(tape) => {
-                    decoder.back_from_blocks(tape, group.shape, by_blocks, by_decoder)
-                }
-                GroupTape::Class(tape) => {
-                    decoder.back_from_class_block(tape, group.shape, &by_blocks, by_decoder)
-                }
+            let by = if group.classifies {
+                decoder.back_from_class_block(tape, group.shape, &by_blocks, by_decoder)
+            } else {
+                decoder.back_from_blocks(tape, group.shape, by_blocks, by_decoder)
             };
             scatter(&mut group.targets.iter().map(|t| t.node), &by);
         }

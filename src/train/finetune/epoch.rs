@@ -1,5 +1,6 @@
 //! The end of an epoch: evaluation, the best checkpoint, the summary.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::{Flow, Steered, Trainer, network_error};
@@ -7,7 +8,9 @@ use crate::nn::Mode;
 use crate::train::diagnose::culprit_in_state;
 use crate::train::evaluate::evaluate_with;
 use crate::train::progress::EpochSums;
-use crate::train::{Best, Command, EpochSummary, Event, Metrics, Split, TestTime, TrainError};
+use crate::train::{
+    Best, Command, EpochSummary, Event, Metrics, Reporter, Split, TestTime, TrainError,
+};
 
 impl Trainer<'_> {
     /// Evaluates if it is time, writes the checkpoints, tells of the epoch.
@@ -91,15 +94,34 @@ impl Trainer<'_> {
             _ => &mut loaders.test,
         };
         let (reporter, waiting) = (&mut *self.course.reporter, &mut self.waiting);
-        evaluate_with(&mut self.network, loader, Mode::Eval, |_| {
-            waiting.extend(reporter.command());
-            let urgent = |c: &Command| matches!(c, Command::Stop | Command::Pause);
-            if waiting.iter().any(urgent) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
+        let urgent = |_| urgent_command(reporter, waiting);
+        evaluate_with(&mut self.network, loader, Mode::Eval, urgent)
+    }
+
+    /// Says what the first parameters are worth, if the run has just begun and wants to know.
+    pub(super) fn look_at_start(&mut self) -> Result<Flow, TrainError> {
+        let before = self.task.loaders.before.take();
+        let Some(mut before) = before.filter(|_| self.course.progress.step == 0) else {
+            return Ok(Flow::On);
+        };
+        loop {
+            let (reporter, waiting) = (&mut *self.course.reporter, &mut self.waiting);
+            let urgent = |_| urgent_command(reporter, waiting);
+            let (network, images) = (&mut self.network, &mut before.images);
+            if let Some(found) = evaluate_with(network, images, Mode::BatchStatistics, urgent)? {
+                self.course.reporter.event(Event::Before {
+                    split: before.split,
+                    loss: found.loss,
+                    top1: found.top1,
+                    images: found.images,
+                    seconds: found.seconds,
+                });
+                return Ok(Flow::On);
             }
-        })
+            if self.obey()? == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
     }
 
     fn report(&mut self, split: Split, metrics: Metrics) -> Result<(), TrainError> {
@@ -150,5 +172,16 @@ impl Trainer<'_> {
             split,
         });
         true
+    }
+}
+
+/// Fetches a command, and breaks off if one waits that should not wait for the end of a pass.
+fn urgent_command(reporter: &mut dyn Reporter, waiting: &mut VecDeque<Command>) -> ControlFlow<()> {
+    waiting.extend(reporter.command());
+    let is_urgent = |c: &Command| matches!(c, Command::Stop | Command::Pause);
+    if waiting.iter().any(is_urgent) {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
     }
 }

@@ -9,8 +9,8 @@ use crate::nn::{Network, StateDict, Tensor, Values};
 use crate::train::optim::OptimiserSettings;
 use crate::train::testing::Script;
 use crate::train::{
-    Checkpoints, Command, End, Evaluation, Event, Kind, Loaders, OptimiserKind, Outcome, RunState,
-    Split, Task, TestTime, TrainError,
+    Before, Checkpoints, Command, End, Evaluation, Event, Kind, Loaders, OptimiserKind, Outcome,
+    RunState, Split, Task, TestTime, TrainError,
 };
 
 const SIDE: usize = 8;
@@ -85,6 +85,7 @@ fn task(folder: &Path, epochs: u32) -> Task {
             train: TrainLoader::new(&data, &protocol, 0, 0).unwrap(),
             val: None,
             test: EvalLoader::new(&data, data::Split::Test, &protocol, Some(30)).unwrap(),
+            before: None,
         },
         optimiser: OptimiserSettings::of(OptimiserKind::Sgd, 3e-4),
         lr: 0.05,
@@ -223,6 +224,40 @@ fn a_paused_run_can_be_stopped_and_resumed() {
 }
 
 #[test]
+fn the_start_is_looked_at_once_and_changes_no_number() {
+    let whole = tempfile::tempdir().unwrap();
+    let (_, straight) = run(task(whole.path(), 2), &[]);
+    let looking = |folder: &Path| {
+        let mut task = task(folder, 2);
+        let (data, protocol) = (synthetic(), protocol(false));
+        let images = EvalLoader::mixed(&data, data::Split::Test, &protocol, Some(20)).unwrap();
+        task.loaders.before = Some(Before {
+            split: Split::Test,
+            images,
+        });
+        task
+    };
+    let looks = |script: &Script| {
+        let is_look = |e: &&Event| matches!(e, Event::Before { images: 20, .. });
+        script.events.iter().filter(is_look).count()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // A pause in the middle of the look, and a stop in the middle of the first epoch.
+    let commands = [
+        (2, Command::Pause),
+        (4, Command::Resume),
+        (8, Command::Stop),
+    ];
+    let (_, first) = run(looking(folder.path()), &commands);
+    let (_, rest) = run(looking(folder.path()), &[]);
+    assert_eq!((looks(&first), looks(&rest)), (1, 0));
+    assert_eq!(
+        [first.numbers(), rest.numbers()].concat(),
+        straight.numbers()
+    );
+}
+
+#[test]
 fn a_new_learning_rate_holds_at_once_and_after_a_resume() {
     let lrs = |commands: &[(usize, Command)]| {
         let folder = tempfile::tempdir().unwrap();
@@ -276,6 +311,7 @@ fn validation_images_choose_the_best_and_the_test_comes_once() {
             train: TrainLoader::new(&data, &protocol, 0, 0).unwrap(),
             val: Some(EvalLoader::new(&data, data::Split::Val, &protocol, Some(20)).unwrap()),
             test: EvalLoader::new(&data, data::Split::Test, &protocol, Some(30)).unwrap(),
+            before: None,
         },
         evaluation: Evaluation {
             every: 2,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::arch::deepnets::VisitRule;
-use crate::ghn::Config;
+use crate::ghn::{Config, Decoder};
 
 /// Everything that a training of a GHN depends on beside data and seed. As TOML, this is a recipe file; what it
 /// does not say has the values of GHN-2's training (Knyazev et al. 2021, appendix A.4).
@@ -160,6 +160,24 @@ impl GhnRecipe {
         }
     }
 
+    /// GHN-3's training of a GHN with a low-rank decoder of the size of the smallest LoGAH (Zhou et al. 2024). Norms
+    /// and biases are decoded as in GHN-3, in one piece.
+    #[must_use]
+    pub fn logah() -> Self {
+        let ghn3 = Self::ghn3();
+        Self {
+            ghn: Config {
+                max_shape: [2048, 2048, 11, 11],
+                decoder: Decoder::LowRank {
+                    rank: 32,
+                    spread: 16 * 2048,
+                },
+                ..ghn3.ghn
+            },
+            ..ghn3
+        }
+    }
+
     /// The learning rate of a step, counted from 0, of so many, with `base` the largest.
     #[must_use]
     pub fn lr(&self, base: f64, step: u64, steps: u64) -> f64 {
@@ -271,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_recipe_survives_its_file() {
-        for mut recipe in [GhnRecipe::ghn2(), GhnRecipe::ghn3()] {
+        for mut recipe in [GhnRecipe::ghn2(), GhnRecipe::ghn3(), GhnRecipe::logah()] {
             recipe.stages = vec![Stage {
                 until: 0.5,
                 image: 16,
@@ -336,6 +354,9 @@ mod tests {
         assert!(said(|r| r.lr = f64::NAN).contains("lr"));
         assert!(said(|r| r.average = 1.0).contains("average"));
         assert!(said(|r| r.clip = 0.0).contains("clip"));
-        assert_eq!(GhnRecipe::ghn3().check(), Ok(()));
+        for recipe in [GhnRecipe::ghn3(), GhnRecipe::logah()] {
+            assert_eq!(recipe.check(), Ok(()));
+            assert!(recipe.ghn.check("a recipe").is_ok());
+        }
     }
 }

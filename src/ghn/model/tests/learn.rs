@@ -35,6 +35,15 @@ fn configs() -> Vec<Config> {
             max_shape: [6, 6, 4, 4],
             ..small
         },
+        // Factors from several rows each, and blocks narrower than some layers.
+        Config {
+            decoder: Decoder::LowRank {
+                rank: 6,
+                spread: 40,
+            },
+            max_shape: [24, 24, 4, 4],
+            ..small
+        },
         Config {
             hypernet: HyperNet::Graphormer {
                 layers: 2,

@@ -233,6 +233,29 @@ impl Curves {
                 let text = format!("epoch {epoch:.0}: {name} accuracy {top1:.2} %, loss {loss:.4}");
                 self.note(line.t_ms, &text, !loss.is_finite());
             }
+            Event::Before {
+                split,
+                loss,
+                top1,
+                images,
+                ..
+            } => {
+                let place = Place {
+                    step: 0,
+                    epoch: 0.0,
+                    seconds,
+                };
+                let table = match split {
+                    Split::Val => &mut self.val,
+                    Split::Test | Split::Train => &mut self.test,
+                };
+                table.push(place, &[*loss, *top1]);
+                let text = format!(
+                    "before training: {top1:.2} % of {images} {} images, loss {loss:.4}",
+                    split.word()
+                );
+                self.note(line.t_ms, &text, !loss.is_finite());
+            }
             Event::State { state, reason } => {
                 let mut text = state_word(*state).to_owned();
                 if let Some(reason) = reason {

@@ -253,6 +253,11 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
         None => format!(", {}", run.progress),
     };
     facts.push(("time", clock(seconds) + &rest));
+    if let Some(before) = &standing.before {
+        let value = significant(before.top1, 3);
+        let chance = significant(100.0 / request.classes.max(1) as f64, 2);
+        facts.push(("start", format!("{value} %, chance {chance} %")));
+    }
     if let Some(best) = standing.best_test.or(standing.best_val) {
         let value = significant(best.top1, 4);
         facts.push(("best", format!("{value} % at epoch {:.0}", best.epoch)));
