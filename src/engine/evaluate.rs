@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::opened::SharedGhn;
+use super::opened::Opened;
 use super::protocol::{Body, EvaluationSpec};
 use super::server::Reply;
 use super::session::{SessionError, Surroundings};
@@ -19,7 +19,7 @@ const WHAT: &str = "evaluating the GHN";
 /// [`SessionError`] if the GHN, the data or a network cannot be used, or it was cancelled; parts finished before stay.
 pub fn answer(
     spec: &EvaluationSpec,
-    opened: &SharedGhn,
+    opened: &Opened,
     around: &Surroundings,
     reply: &mut Reply,
 ) -> Result<(), SessionError> {

@@ -4,42 +4,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ghn::{Ghn, GhnError, Stamp};
 
-/// A GHN, for as long as its file stays the same.
-#[derive(Default)]
-pub struct Opened(Option<(Stamp, Arc<Ghn>)>);
+/// A GHN, for as long as its file stays the same. Its clones share it between threads: one that asks waits while
+/// another opens.
+#[derive(Clone, Default)]
+pub struct Opened(Arc<Mutex<Option<AtHand>>>);
+
+/// What was opened, and of which file it was made.
+type AtHand = (Stamp, Arc<Ghn>);
 
 impl Opened {
     /// The GHN of this name, read only if it is not the one at hand, and its stamp.
     ///
     /// # Errors
     /// [`GhnError`] if there is no such GHN or it cannot be read.
-    pub fn get(&mut self, name: &str, seed: u64) -> Result<(Stamp, Arc<Ghn>), GhnError> {
+    pub fn get(&self, name: &str, seed: u64) -> Result<AtHand, GhnError> {
         let stamp = Stamp::of(name, seed)?;
-        if let Some((of, ghn)) = &self.0
+        let mut at_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, ghn)) = &*at_hand
             && *of == stamp
         {
             return Ok((stamp, Arc::clone(ghn)));
         }
         // Two large ones may not fit into memory.
-        self.0 = None;
+        *at_hand = None;
         let ghn = Arc::new(Ghn::open(name, seed)?);
-        self.0 = Some((stamp.clone(), Arc::clone(&ghn)));
+        *at_hand = Some((stamp.clone(), Arc::clone(&ghn)));
         Ok((stamp, ghn))
-    }
-}
-
-/// The same for several threads; one that asks waits while another opens.
-#[derive(Clone, Default)]
-pub struct SharedGhn(Arc<Mutex<Opened>>);
-
-impl SharedGhn {
-    /// As [`Opened::get`].
-    ///
-    /// # Errors
-    /// As [`Opened::get`].
-    pub fn get(&self, name: &str, seed: u64) -> Result<(Stamp, Arc<Ghn>), GhnError> {
-        let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.get(name, seed)
     }
 }
 
@@ -54,8 +44,8 @@ mod tests {
         let path = folder.path().join("a.safetensors");
         let copy = |name: &str| std::fs::copy(format!("{fixtures}/{name}"), &path).unwrap();
         copy("ghn2_tiny.safetensors");
-        let mut opened = Opened::default();
-        let mut get = || opened.get(path.to_str().unwrap(), 1).unwrap().1;
+        let opened = Opened::default();
+        let get = || opened.get(path.to_str().unwrap(), 1).unwrap().1;
         let first = get();
         assert!(Arc::ptr_eq(&first, &get()));
         copy("ghn3_tiny.safetensors");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::evaluate;
-use super::opened::SharedGhn;
+use super::opened::Opened;
 use super::protocol::{Answer, Body, Command, EvaluationSpec, Request};
 use super::session::{Session, SessionError, Surroundings};
 
@@ -121,7 +121,7 @@ pub fn serve(
     let server = Server {
         cancelled,
         output,
-        opened: SharedGhn::default(),
+        opened: Opened::default(),
         around,
     };
     server.answer_all(&requests)
@@ -155,7 +155,7 @@ fn read_requests(input: impl BufRead, requests: &Sender<Read>, cancelled: &Cance
 struct Server {
     cancelled: Cancelled,
     output: Output,
-    opened: SharedGhn,
+    opened: Opened,
     around: Surroundings,
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::opened::SharedGhn;
+use super::opened::Opened;
 use super::predicted::describe;
 use super::protocol::{ArchSpec, Body, Command, PostSpec, PredictSeconds, Predicted, Side};
 use super::server::Reply;
@@ -128,7 +128,7 @@ struct Held {
 /// The engine's memory.
 pub struct Session {
     held: Option<Held>,
-    opened: SharedGhn,
+    opened: Opened,
     home: Option<Home>,
     shifts: Shifts,
 }
@@ -136,7 +136,7 @@ pub struct Session {
 impl Session {
     /// Nothing is held yet.
     #[must_use]
-    pub fn new(opened: SharedGhn, home: Option<Home>) -> Self {
+    pub fn new(opened: Opened, home: Option<Home>) -> Self {
         Self {
             held: None,
             opened,

@@ -21,6 +21,7 @@ use crate::train::{
 const NETWORKS: u32 = 20;
 /// Images in a batch, as in the published evaluations: with batch statistics the result depends on it.
 const BATCH: u32 = 64;
+
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// `default`, a checkpoint, or a name in the cache folder

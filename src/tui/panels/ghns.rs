@@ -4,7 +4,9 @@
 //! in the engine while other panels are used.
 
 mod bars;
+mod chosen;
 mod form;
+mod keeping_up;
 mod layout;
 mod networks;
 mod news;
@@ -20,19 +22,18 @@ use std::collections::BTreeMap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Event, Hint, Panel, PanelId};
-use crate::engine::protocol::{EvaluationRecord, GhnReport, GhnSummary};
+use super::{Event, Hint, Panel};
+use crate::engine::protocol::GhnSummary;
 use crate::text::Shown;
 use crate::tui::command::Command;
 use crate::tui::dialog::{Dialog, Done};
 use crate::tui::effect::Effect;
-use crate::tui::selection::RANDOM;
-use crate::tui::shared::{Severity, Shared};
+use crate::tui::shared::Shared;
 use crate::tui::state_file::Remembered;
 use crate::tui::widgets::cursor::Cursor;
 use layout::Layout;
 use networks::Networks;
-use reports::{Question, Reports};
+use reports::Reports;
 use rows::Row;
 use running::Running;
 
@@ -175,6 +176,7 @@ impl GhnsPanel {
 
     /// Puts what should be known at the next start into `to`.
     pub fn remember(&self, to: &mut Remembered) {
+        // More than what `new` guesses: something was accepted.
         if self.values.len() > 1 {
             to.evaluation.clone_from(&self.values);
         }
@@ -252,81 +254,6 @@ impl GhnsPanel {
         self.networks = None;
     }
 
-    // The chosen GHN.
-
-    fn chosen(&self) -> Option<&GhnSummary> {
-        self.ghns.get(self.list.at)
-    }
-
-    fn question(&self, shared: &Shared) -> Option<Question> {
-        let chosen = self.chosen()?;
-        Some(Question::of(&chosen.name, shared))
-    }
-
-    fn report(&self, shared: &Shared) -> Option<&GhnReport> {
-        self.reports.report(&self.question(shared)?)
-    }
-
-    fn evaluations(&self, shared: &Shared) -> &[EvaluationRecord] {
-        let report = self.report(shared);
-        report.map_or(&[], |report| report.evaluations.as_slice())
-    }
-
-    /// The evaluation under way, if it is that of the chosen GHN.
-    fn running_here(&self) -> Option<&Running> {
-        let chosen = self.chosen()?;
-        let running = self.running.as_ref();
-        running.filter(|running| running.spec.ghn == chosen.name)
-    }
-
-    /// The evaluation that is shown.
-    fn record<'a>(&'a self, shared: &'a Shared) -> Option<&'a EvaluationRecord> {
-        match self.running_here() {
-            Some(running) => running.record.as_ref(),
-            None => self.evaluations(shared).get(self.evaluation),
-        }
-    }
-
-    /// Whether it is only opened if somebody says so, or could not be opened.
-    fn needs_opening(&self, shared: &Shared) -> bool {
-        let Some((chosen, question)) = self.chosen().zip(self.question(shared)) else {
-            return false;
-        };
-        let waits = chosen.large && !self.wished.contains(&chosen.name);
-        waits || self.reports.failure(&question).is_some()
-    }
-
-    fn open(&mut self, shared: &Shared) {
-        if let Some((name, question)) = self
-            .chosen()
-            .map(|chosen| chosen.name.clone())
-            .zip(self.question(shared))
-        {
-            self.reports.renew(&question);
-            self.wished.push(name);
-        }
-    }
-
-    fn use_chosen(&self, shared: &mut Shared) {
-        let Some(name) = self.chosen().map(|chosen| chosen.name.clone()) else {
-            return;
-        };
-        shared.say(Severity::Good, &format!("The recipe's GHN is {name}."));
-        shared.select(|selection| selection.ghn = name);
-        shared.go_to(PanelId::Parameters);
-    }
-
-    fn copy(&self, shared: &mut Shared) -> Vec<Effect> {
-        let network = self.networks.as_ref().and_then(Networks::chosen);
-        let network = network.filter(|_| self.pane == Pane::Below);
-        let name = network.or_else(|| self.chosen().map(|chosen| chosen.name.as_str()));
-        let Some(name) = name.map(str::to_owned) else {
-            return Vec::new();
-        };
-        shared.say(Severity::Good, &format!("Copied {name}"));
-        vec![Effect::Copy(name)]
-    }
-
     fn open_networks(&mut self, shared: &Shared) {
         self.networks = self.networks_of_row(shared);
         if self.networks.is_some() {
@@ -340,73 +267,8 @@ impl GhnsPanel {
         Some(Networks::of(found))
     }
 
-    // Keeping up.
-
-    /// The selected GHN is in the list, and at first under the cursor.
-    fn follow(&mut self, shared: &Shared) {
-        let selected = &shared.selection.ghn;
-        if self.ghns.is_empty() || selected == RANDOM {
-            return;
-        }
-        let at = self.ghns.iter().position(|ghn| ghn.name == *selected);
-        let at = at.unwrap_or_else(|| {
-            self.ghns.push(GhnSummary {
-                name: selected.clone(),
-                description: "a file".to_owned(),
-                trained: true,
-                bytes: None,
-                // Its size is not known here.
-                large: true,
-            });
-            self.ghns.len() - 1
-        });
-        if !self.has_followed && shared.front == PanelId::Ghns {
-            self.has_followed = true;
-            self.list.at = at;
-        }
-    }
-
-    /// Prepares what is drawn.
-    fn refresh(&mut self, shared: &Shared) {
-        let most = self.evaluations(shared).len().saturating_sub(1);
-        self.evaluation = self.evaluation.min(most);
-        self.rows = match (self.running_here(), self.record(shared)) {
-            (Some(running), _) => rows::going(running),
-            (None, Some(record)) => rows::kept(record),
-            (None, None) => Vec::new(),
-        };
-        self.split.settle(self.rows.len(), self.rows.len());
-        let layout = self.layout(shared);
-        let width = layout.below.width.saturating_sub(2);
-        let card = self
-            .report(shared)
-            .and_then(|report| report.card.as_deref());
-        self.card = card.map_or_else(Vec::new, |card| plain_text::lines(card, width));
-        let last = self.card.len().saturating_sub(layout.below_page());
-        self.card_top = self.card_top.min(last);
-        self.list.settle(self.ghns.len(), layout.list_page());
-        if let Some(mut networks) = self.networks.take() {
-            let part = self.record(shared).map(|record| &record.evaluation);
-            // Its evaluation may be gone.
-            if let Some(part) = part.and_then(|evaluation| evaluation.part(networks.part)) {
-                networks.refresh(part);
-                networks.settle(layout.below_page());
-                self.networks = Some(networks);
-            }
-        }
-    }
-
     fn layout(&self, shared: &Shared) -> Layout {
         Layout::of(shared.area, self.pane, self.rows.len())
-    }
-
-    /// Asks for what there is to say of the chosen GHN, while it is looked at.
-    fn want_report(&mut self, shared: &mut Shared) -> Option<Effect> {
-        let question = self.question(shared)?;
-        if shared.front != PanelId::Ghns || self.needs_opening(shared) {
-            return None;
-        }
-        self.reports.want(&question, shared)
     }
 }
 

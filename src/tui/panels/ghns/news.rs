@@ -1,7 +1,8 @@
 //! Asking for evaluations, and what the engine says.
 
+use super::reports::Question;
 use super::running::Running;
-use super::{GhnsPanel, Pane, Question, form};
+use super::{GhnsPanel, Pane, form};
 use crate::engine::protocol::{self, Answer, Body, GhnSummary};
 use crate::tui::effect::Effect;
 use crate::tui::panels::PanelId;
