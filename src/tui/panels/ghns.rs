@@ -126,7 +126,7 @@ impl Panel for GhnsPanel {
     fn hints(&self, shared: &Shared) -> Vec<Hint> {
         let mut hints = vec![Hint::new(Command::Down, "move")];
         match self.pane {
-            Pane::List => hints.push(Hint::new(Command::Open, "predict with it")),
+            Pane::List => hints.push(Hint::new(Command::Open, "use it")),
             Pane::Splits => hints.push(Hint::new(Command::Open, "its networks")),
             Pane::Below => {}
         }
@@ -142,7 +142,7 @@ impl Panel for GhnsPanel {
         }
         hints.push(Hint::new(Command::NextPane, "other pane"));
         if self.pane != Pane::List {
-            hints.push(Hint::new(Command::GhnUse, "predict with it"));
+            hints.push(Hint::new(Command::GhnUse, "use it"));
             hints.push(Hint::new(Command::Back, "back"));
         }
         hints

@@ -65,8 +65,8 @@ impl Networks {
         network.map(|network| network.name.as_str())
     }
 
-    /// Draws as many as fit.
-    pub fn view(&self, area: Rect, has_focus: bool, look: &Look, buf: &mut Buffer) {
+    /// Draws as many as fit; a full bar is `axis_end` percent.
+    pub fn view(&self, area: Rect, axis_end: f64, has_focus: bool, look: &Look, buf: &mut Buffer) {
         let theme = &look.theme;
         let window = self
             .cursor
@@ -76,11 +76,18 @@ impl Networks {
             if at == self.cursor.at {
                 buf.set_style(line.intersection(buf.area), theme.cursor(has_focus));
             }
-            self.line(&self.sorted[at], line, look, buf);
+            self.line(&self.sorted[at], line, axis_end, look, buf);
         }
     }
 
-    fn line(&self, network: &PredictedNetwork, line: Rect, look: &Look, buf: &mut Buffer) {
+    fn line(
+        &self,
+        network: &PredictedNetwork,
+        line: Rect,
+        axis_end: f64,
+        look: &Look,
+        buf: &mut Buffer,
+    ) {
         let theme = &look.theme;
         let (mut x, end) = (line.x + 1, line.right().saturating_sub(1));
         let room = NAME.min(end.saturating_sub(x));
@@ -97,7 +104,7 @@ impl Networks {
         put_right(buf, slot, &accuracy, theme.text);
         x += slot.width + GAP;
         let rest = Slot::new(x, line.y, end.saturating_sub(x));
-        let text = bar(network.metrics.top1 / 100.0, rest.width, &look.glyphs);
+        let text = bar(network.metrics.top1 / axis_end, rest.width, &look.glyphs);
         put(buf, rest, &text, theme.series(0));
     }
 }

@@ -82,7 +82,8 @@ fn wrapped(line: &str, columns: u16) -> Vec<String> {
     while width(&rest) > columns {
         let fits = cut(&rest, columns, "");
         let begin = fits.len() - fits.trim_start().len();
-        let space = fits.rfind(' ').filter(|at| *at > begin);
+        let ends_at_word = rest[fits.len()..].starts_with(' ');
+        let space = fits.rfind(' ').filter(|at| *at > begin && !ends_at_word);
         let at = space.unwrap_or(fits.len());
         if at <= indent.len() {
             // Not even one letter fits behind the indent.

@@ -99,14 +99,15 @@ impl Row {
     }
 }
 
-/// The end of an axis on which all these have their place: tens of percent.
+/// The end of an axis on which all these have their place, each best network too: tens of percent.
 #[must_use]
 pub fn axis_end(rows: &[Row]) -> f64 {
     let highest = |row: &Row| {
         let ends = [row.predicted, row.random].into_iter().flatten();
         let ends = ends.map(|accuracy| accuracy.mean + accuracy.sem.unwrap_or(0.0));
         let published = row.published.iter().map(|published| published.top1);
-        ends.chain(published).fold(0.0, f64::max)
+        let best = row.predicted.map(|predicted| predicted.max);
+        ends.chain(published).chain(best).fold(0.0, f64::max)
     };
     let highest = rows.iter().map(highest).fold(0.0, f64::max);
     ((highest / 10.0).ceil() * 10.0).clamp(10.0, 100.0)

@@ -156,11 +156,11 @@ impl SplitsView<'_> {
         let bar = if glyphs.is_ascii() { "=" } else { glyphs.block };
         let mut pieces = vec![
             (bar, theme.series(0)),
-            (" predicted  ", theme.dim),
+            (" predicted ", theme.dim),
             (glyphs.bar, theme.series(1)),
             (" random", theme.dim),
         ];
-        let mut used = 22;
+        let mut used = width(" predicted ") + width(" random") + 4;
         if self.rows.iter().any(|row| !row.published.is_empty()) {
             pieces.push(("  ", theme.dim));
             for (letter, ghn) in PUBLISHED {
@@ -170,8 +170,8 @@ impl SplitsView<'_> {
                 pieces.push((" ", theme.dim));
                 used += 3 + width(ghn);
             }
-            if slot.width >= used + 12 {
-                pieces.push(("as published", theme.faint));
+            if slot.width >= used + width("published") {
+                pieces.push(("published", theme.faint));
             }
         }
         put_all(buf, slot, &pieces);

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::layout::{ENTRY, Layout};
+use super::rows::axis_end;
 use super::splits_view::SplitsView;
 use super::{GhnsPanel, Pane, UNTRAINED};
 use crate::engine::protocol::{EvaluationRecord, GhnReport, GhnSummary};
@@ -19,6 +20,12 @@ use crate::tui::widgets::write::{Slot, cut, cut_left, put, put_right, width};
 
 /// Cells of the bar of progress beside the GHN that is evaluated.
 const PROGRESS: u16 = 5;
+
+/// Cells that a title's line takes besides its words on the left and on the right.
+const AROUND_TITLES: u16 = 9;
+/// Letters of a time, to the minute and to the day.
+const MINUTE: usize = 16;
+const DAY: usize = 10;
 
 /// Draws the whole panel.
 pub fn draw(panel: &GhnsPanel, shared: &Shared, area: Rect, buf: &mut Buffer) {
@@ -208,18 +215,10 @@ impl View<'_> {
     fn splits(&self, report: Option<&GhnReport>, layout: &Layout, buf: &mut Buffer) {
         let look = &self.shared.look;
         let record = self.panel.record(self.shared);
-        let title = record.map_or_else(|| "Accuracy".to_owned(), |record| self.setting(record));
         let focus = self.focus(Pane::Splits);
+        let (title, when) = self.setting_and_time(record, layout.splits.width);
         let inner = pane::titled(buf, layout.splits, &title, focus, look);
-        let slot = Slot::new(
-            layout.splits.x,
-            layout.splits.y,
-            layout.splits.width.saturating_sub(1),
-        );
-        let when = self.when(record);
-        if width(&title) + width(&when) + 8 <= slot.width && !when.is_empty() {
-            put_right(buf, slot, &format!(" {when} "), look.theme.faint);
-        }
+        self.beside_title(layout.splits, &title, &when, buf);
         if self.panel.rows.is_empty() {
             if report.is_some() {
                 let lines = [
@@ -240,33 +239,48 @@ impl View<'_> {
         .draw(inner, buf);
     }
 
-    fn setting(&self, record: &EvaluationRecord) -> String {
-        let setting = &record.evaluation.setting;
-        format!(
-            "{}: {} images, {side}x{side}, batches of {}",
-            Shown::new(&setting.data),
-            setting.images,
-            setting.batch,
-            side = setting.side
-        )
+    /// What was evaluated on, and when; the longest words that fit beside each other.
+    fn setting_and_time(&self, record: Option<&EvaluationRecord>, room: u16) -> (String, String) {
+        let settings = match record {
+            Some(record) => setting(record),
+            None => ["Accuracy".to_owned(), "Accuracy".to_owned()],
+        };
+        let times = self.times(record);
+        let pairs = settings
+            .iter()
+            .flat_map(|s| times.iter().map(move |t| (s, t)));
+        let mut fitting = pairs.filter(|(s, t)| width(s) + width(t) + AROUND_TITLES <= room);
+        let found = fitting.next().map(|(s, t)| (s.clone(), t.clone()));
+        found.unwrap_or_else(|| (settings[0].clone(), String::new()))
     }
 
-    /// When it was evaluated, and which of how many evaluations this is.
-    fn when(&self, record: Option<&EvaluationRecord>) -> String {
+    /// When it was evaluated, and which of how many evaluations this is: to the minute, to the day.
+    fn times(&self, record: Option<&EvaluationRecord>) -> [String; 2] {
         if self.panel.running_here().is_some() {
-            return "evaluating".to_owned();
+            return ["evaluating".to_owned(), "evaluating".to_owned()];
         }
         let Some(record) = record else {
-            return String::new();
+            return [String::new(), String::new()];
         };
-        let when = match record.evaluated_ms {
-            // To the minute.
-            Some(ms) => clock::iso(ms).replace('T', " ").chars().take(16).collect(),
-            None => "by its maker".to_owned(),
+        let which = match self.panel.evaluations(self.shared).len() {
+            0 | 1 => String::new(),
+            all => format!("  {}/{all}", self.panel.evaluation + 1),
         };
-        match self.panel.evaluations(self.shared).len() {
-            0 | 1 => when,
-            all => format!("{when}  {}/{all}", self.panel.evaluation + 1),
+        [MINUTE, DAY].map(|letters| match record.evaluated_ms {
+            Some(ms) => {
+                let time = clock::iso(ms).replace('T', " ");
+                time.chars().take(letters).collect::<String>() + &which
+            }
+            None => format!("by its maker{which}"),
+        })
+    }
+
+    /// A few words at the right of a pane's title, if there is room.
+    fn beside_title(&self, pane: Rect, title: &str, words: &str, buf: &mut Buffer) {
+        let slot = Slot::new(pane.x, pane.y, pane.width.saturating_sub(1));
+        if !words.is_empty() && width(title) + width(words) + AROUND_TITLES <= pane.width {
+            let style = self.shared.look.theme.faint;
+            put_right(buf, slot, &format!(" {words} "), style);
         }
     }
 
@@ -278,7 +292,14 @@ impl View<'_> {
         if let Some(networks) = &self.panel.networks {
             let title = format!("Networks of {}, the best first", networks.part.word());
             let inner = pane::titled(buf, layout.below, &title, focus, look);
-            return networks.view(inner, focus == Focus::Yes, look, buf);
+            let end = axis_end(&self.panel.rows);
+            self.beside_title(
+                layout.below,
+                &title,
+                &format!("bars end at {end:.0} %"),
+                buf,
+            );
+            return networks.view(inner, end, focus == Focus::Yes, look, buf);
         }
         let inner = pane::titled(buf, layout.below, "Card", focus, look);
         let card = &self.panel.card;
@@ -298,12 +319,22 @@ impl View<'_> {
         }
         if card.len() > page {
             let last = (self.panel.card_top + page).min(card.len());
-            let place = format!(" {last} of {} lines ", card.len());
-            let pane = layout.below;
-            let slot = Slot::new(pane.x, pane.y, pane.width.saturating_sub(1));
-            put_right(buf, slot, &place, look.theme.faint);
+            let place = format!("{last} of {} lines", card.len());
+            self.beside_title(layout.below, "Card", &place, buf);
         }
     }
+}
+
+/// What was evaluated on: in full, and without what is the same nearly always.
+fn setting(record: &EvaluationRecord) -> [String; 2] {
+    let setting = &record.evaluation.setting;
+    let data = Shown::new(&setting.data);
+    let short = format!(
+        "{data}: {} images, {side}x{side}",
+        setting.images,
+        side = setting.side
+    );
+    [format!("{short}, batches of {}", setting.batch), short]
 }
 
 /// Texts below each other, each wrapped, as far as there is room.
