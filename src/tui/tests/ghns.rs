@@ -145,7 +145,7 @@ fn bars_show_accuracy_chance_and_what_is_published() {
     let buf = harness.draw();
     let theme = &harness.app.shared.look.theme;
     let legend = find(&buf, "│ random").unwrap();
-    assert_eq!(buf[(legend.x, legend.y)].style().fg, theme.series(1).fg);
+    assert_eq!(buf[(legend.x, legend.y)].style().bg, theme.series(0).fg);
     let row = find(&buf, "40.5 ± 1.0").unwrap().y;
     let line: String = (30..buf.area.width)
         .map(|x| buf[(x, row)].symbol())

@@ -5,6 +5,7 @@ use ratatui::style::{Color, Style};
 
 use super::rows::Row;
 use crate::tui::shared::Look;
+use crate::tui::theme::Theme;
 use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::write::{Slot, put};
 
@@ -46,7 +47,7 @@ impl Axis<'_> {
             .and_then(|random| self.cell(random.mean, slot.width));
         if let Some(at) = chance {
             taken[usize::from(at)] = true;
-            let style = self.on_bar(at < filled, theme.series(1));
+            let style = on_bar(at < filled, theme.series(1), theme);
             put(buf, Slot::new(slot.x + at, slot.y, 1), glyphs.bar, style);
         }
         for published in &row.published {
@@ -60,7 +61,7 @@ impl Axis<'_> {
             let is_free = |at: &u16| taken.get(usize::from(*at)) == Some(&false);
             if let Some(at) = free.into_iter().flatten().find(is_free) {
                 taken[usize::from(at)] = true;
-                let style = self.on_bar(at < filled, theme.faint);
+                let style = on_bar(at < filled, theme.faint, theme);
                 put(buf, Slot::new(slot.x + at, slot.y, 1), letter, style);
             }
         }
@@ -95,20 +96,19 @@ impl Axis<'_> {
                 _ => line,
             };
             taken[usize::from(at)] = true;
-            let style = self.on_bar(at < filled, self.look.theme.text);
+            let style = on_bar(at < filled, self.look.theme.text, &self.look.theme);
             put(buf, Slot::new(slot.x + at, slot.y, 1), glyph, style);
         }
     }
+}
 
-    /// What stands on the bar is cut out of it; beside the bar it has its own colour.
-    fn on_bar(&self, is_on_bar: bool, beside: Style) -> Style {
-        let theme = &self.look.theme;
-        match (is_on_bar, theme.series(0).fg) {
-            (true, Some(colour)) => {
-                let ground = theme.ground.bg.filter(|c| *c != Color::Reset);
-                Style::new().fg(ground.unwrap_or(Color::Black)).bg(colour)
-            }
-            _ => beside,
+/// What stands on the bar is cut out of it; beside the bar it has its own colour.
+pub fn on_bar(is_on_bar: bool, beside: Style, theme: &Theme) -> Style {
+    match (is_on_bar, theme.series(0).fg) {
+        (true, Some(colour)) => {
+            let ground = theme.ground.bg.filter(|c| *c != Color::Reset);
+            Style::new().fg(ground.unwrap_or(Color::Black)).bg(colour)
         }
+        _ => beside,
     }
 }

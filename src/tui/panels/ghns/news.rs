@@ -60,15 +60,15 @@ impl GhnsPanel {
                 shared.say(Severity::Warning, text);
             }
             Body::Failed { message, .. } => {
-                shared.say(Severity::Bad, message);
                 // What was typed may be wrong: it can be changed at once.
-                if shared.front == PanelId::Ghns && self.running_here().is_some() {
-                    self.form = self
-                        .chosen()
-                        .map(|chosen| form::open(&chosen.name, &self.values));
-                    if let Some(form) = &mut self.form {
+                let is_looked_at = shared.front == PanelId::Ghns && self.running_here().is_some();
+                match self.chosen().filter(|_| is_looked_at) {
+                    Some(chosen) => {
+                        let mut form = form::open(&chosen.name, &self.values);
                         form.fail(message);
+                        self.form = Some(form);
                     }
+                    None => shared.say(Severity::Bad, message),
                 }
                 self.end_of_evaluation(shared);
             }

@@ -11,19 +11,37 @@ const MOST_LINES: usize = 2000;
 pub fn lines(markdown: &str, columns: u16) -> Vec<Shown> {
     let mut lines = Vec::new();
     let mut table: Vec<Vec<String>> = Vec::new();
-    for raw in markdown.lines().take(MOST_LINES) {
-        let raw = Shown::new(raw);
-        if let Some(cells) = cells(raw.as_str()) {
+    for line in joined(markdown) {
+        if let Some(cells) = cells(&line) {
             table.push(cells);
             continue;
         }
         lines.extend(table_lines(&table, columns));
         table.clear();
-        lines.extend(wrapped(&without_marks(raw.as_str()), columns));
+        lines.extend(wrapped(&without_marks(&line), columns));
     }
     lines.extend(table_lines(&table, columns));
     let ends_cut = lines.iter().map(|line| Shown::new(line.trim_end()));
     ends_cut.collect()
+}
+
+/// The lines, those that go on where the last column of the one before began in one with it.
+fn joined(markdown: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for raw in markdown.lines().take(MOST_LINES) {
+        let line = Shown::new(raw).to_string();
+        let text = line.trim();
+        let column = begin(&line);
+        let has_no_columns = !text.is_empty() && !text.contains("  ");
+        match lines.last_mut() {
+            // Lines that all begin there, such as code, stay apart.
+            Some(last) if has_no_columns && begin(last) < column && last_column(last) == column => {
+                *last = format!("{} {text}", last.trim_end());
+            }
+            _ => lines.push(line),
+        }
+    }
+    lines
 }
 
 /// The cells of a line of a table.
@@ -96,6 +114,11 @@ fn wrapped(line: &str, columns: u16) -> Vec<String> {
     lines
 }
 
+/// Cells before the text.
+fn begin(line: &str) -> u16 {
+    width(&line[..line.len() - line.trim_start().len()])
+}
+
 /// Cells before the text, or before what stands two spaces or more behind its first words.
 fn last_column(line: &str) -> u16 {
     let text = line.trim_start();
@@ -125,7 +148,8 @@ mod tests {
 
     #[test]
     fn long_lines_go_on_below_their_last_column() {
-        let text = "data      CIFAR-10, JPEG copies, the first images";
+        // As its author broke it.
+        let text = "data      CIFAR-10, JPEG\n          copies, the first images";
         let expected = [
             "data      CIFAR-10, JPEG",
             "          copies, the first",

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::bars::{Axis, PUBLISHED};
+use super::bars::{Axis, PUBLISHED, on_bar};
 use super::rows::{Row, State, axis_end};
 use crate::tui::shared::Look;
 use crate::tui::widgets::write::{Slot, put, put_all, put_right, width};
@@ -136,7 +136,7 @@ impl SplitsView<'_> {
         if Self::has_room(Rect::new(slot.x, slot.y, slot.width, 1)) {
             let random = row.random.map(|random| self.plain(random.to_string()));
             let place = Slot::new(chart.right(), slot.y, RANDOM);
-            put_right(buf, place, &random.unwrap_or_default(), theme.series(1));
+            put_right(buf, place, &random.unwrap_or_default(), theme.dim);
             let place = Slot::new(chart.right() + RANDOM, slot.y, BEST);
             put_right(buf, place, &format!("{:.1}", predicted.max), theme.dim);
         }
@@ -157,7 +157,8 @@ impl SplitsView<'_> {
         let mut pieces = vec![
             (bar, theme.series(0)),
             (" predicted ", theme.dim),
-            (glyphs.bar, theme.series(1)),
+            // As it stands on most bars.
+            (glyphs.bar, on_bar(true, theme.series(1), theme)),
             (" random", theme.dim),
         ];
         let mut used = width(" predicted ") + width(" random") + 4;
