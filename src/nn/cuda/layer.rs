@@ -18,6 +18,7 @@ pub mod layer_norm;
 pub mod pool;
 pub mod rearrange;
 pub mod tokens;
+pub mod zeros;
 
 use super::argument::Argument;
 use super::driver::{Address, Driver, Launch};

@@ -147,6 +147,17 @@ fn gates_channels_and_every_activation_work_as_on_the_processor() {
     compare(&nets::mobile(), &SGD, 4, 5e-4);
 }
 
+#[test]
+fn networks_of_deepnets_train_as_on_the_processor() {
+    compare(&nets::moved_pixels(), &SGD, 3, 5e-4);
+    // Norms without running moments, parts that are missing, attention. Images are large enough that no norm
+    // is over a few nearly equal values, which makes much of rounding.
+    for name in ["deepnets:3", "deepnets/vit"] {
+        let arch = crate::arch::build(name, &Options::for_images(10, 16)).unwrap();
+        compare(&arch, &SGD, 1, 5e-2);
+    }
+}
+
 /// Activations and their gradients are rounded to eight bits, a share of up to 1/512, at every one of a
 /// dozen steps each way.
 #[test]

@@ -212,15 +212,13 @@ impl Layer for BatchNorm {
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        if !self.tracked {
-            return None;
-        }
         Some(Box::new(cuda::layer::batch_norm::BatchNorm {
             path: self.path.clone(),
             tensors: self.tensors,
             channels: self.channels,
             eps: self.eps,
             momentum: self.momentum,
+            tracked: self.tracked,
             activation: self.activation,
         }))
     }

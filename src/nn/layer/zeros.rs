@@ -1,6 +1,7 @@
 //! A part that is missing.
 
 use super::{Context, InputGradients, Kept, Layer};
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::network::Buffer;
 
@@ -27,5 +28,9 @@ impl Layer for Zeros {
     ) -> InputGradients {
         cx.pool.give(gradient);
         vec![None]
+    }
+
+    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+        Some(Box::new(cuda::layer::zeros::Zeros))
     }
 }

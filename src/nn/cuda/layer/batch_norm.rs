@@ -14,11 +14,13 @@ use crate::nn::network::{Mode, TensorIndex};
 /// `activation(norm(x) + residual)`: the second input is the residual if there is one.
 pub struct BatchNorm {
     pub path: String,
-    /// First of weight, bias, running mean, running variance, batch counter.
+    /// First of weight, bias and, if tracked, running mean, running variance, batch counter.
     pub tensors: TensorIndex,
     pub channels: usize,
     pub eps: f64,
     pub momentum: f64,
+    /// Whether there are running moments; without them the batch's own are always used.
+    pub tracked: bool,
     pub activation: Option<Activation>,
 }
 
@@ -36,7 +38,7 @@ impl BatchNorm {
     /// moments.
     fn statistics(&self, cx: &mut Context<'_>, x: View) -> Result<Buffer, NnError> {
         let statistics = cx.floats(4 * self.channels)?;
-        if cx.mode == Mode::Eval {
+        if cx.mode == Mode::Eval && self.tracked {
             self.running_statistics(cx, &statistics)?;
         } else {
             self.batch_statistics(cx, x, &statistics)?;
@@ -83,7 +85,7 @@ impl BatchNorm {
         ];
         cx.launch_typed("batch_norm_sums", columns.grid(), &arguments)?;
         let value = |i| cx.tensors.value(self.tensors + i);
-        let moved = |i| Argument::maybe((cx.mode == Mode::Train).then(|| value(i)));
+        let moved = |i| Argument::maybe((cx.mode == Mode::Train && self.tracked).then(|| value(i)));
         let [mean, inverse, factor, offset] = self.quarters(to);
         let arguments = [
             (&partials).into(),
@@ -238,6 +240,6 @@ impl Layer for BatchNorm {
     }
 
     fn counter(&self) -> Option<TensorIndex> {
-        Some(self.tensors + 4)
+        self.tracked.then_some(self.tensors + 4)
     }
 }
