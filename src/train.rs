@@ -48,7 +48,8 @@ pub use finetune::finetune;
 pub use ghn::{
     Accuracy, BadEvaluation, EvaluatedNetwork, EvaluatedPart, EvaluationSetting, Evaluator,
     EvaluatorOptions, GhnEvaluation, GhnOptimiserKind, GhnRecipe, GhnSchedule, GhnTask, Net, Part,
-    PredictedNetwork, PublishedAccuracy, Stage, published_accuracies, train_ghn,
+    PredictedNetwork, PublishedAccuracy, Stage, USUAL_BATCH, USUAL_NETWORKS, USUAL_SIDE,
+    published_accuracies, train_ghn,
 };
 pub use metrics::{Metrics, Tally};
 pub use optim::{Optimiser, OptimiserKind, OptimiserSettings, UnknownOptimiser};

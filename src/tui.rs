@@ -18,6 +18,7 @@ mod executor;
 mod glyphs;
 mod help;
 mod input;
+mod kept;
 mod key;
 mod keymap;
 mod launch;

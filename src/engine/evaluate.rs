@@ -37,12 +37,7 @@ pub fn answer(
         random: true,
     };
     let mut evaluator = Evaluator::new(&ghn, &data, options, placement)?;
-    let begun = EvaluationRecord {
-        evaluation: evaluator.begin()?,
-        seed: Some(spec.seed),
-        precision: Some(placement.precision.to_string()),
-        evaluated_ms: None,
-    };
+    let begun = EvaluationRecord::begun(evaluator.begin()?, spec.seed, placement);
     let names_of = |part: &_| crate::train::Part::networks(*part, spec.nets as usize);
     let networks: usize = spec.parts.iter().map(|part| names_of(part).len()).sum();
     let total = networks as u64 * evaluator.batches();

@@ -15,7 +15,7 @@ pub use crate::stats::shift::{
 pub use crate::stats::{Detail as TensorDetail, Diversity as DiversityRow, Histogram};
 pub use crate::train::{
     Accuracy, EvaluatedPart, EvaluationSetting, GhnEvaluation, Part, PredictedNetwork,
-    PublishedAccuracy, published_accuracies,
+    PublishedAccuracy, USUAL_BATCH, USUAL_NETWORKS, USUAL_SIDE, published_accuracies,
 };
 
 /// An architecture by name, and what it is built for.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{RunError, at};
 use super::{Home, clock, files};
+use crate::nn::Placement;
 use crate::train::GhnEvaluation;
 
 /// Folder of the records in the cache folder.
@@ -43,6 +44,17 @@ pub struct EvaluationRecord {
 }
 
 impl EvaluationRecord {
+    /// One that is being made, of images drawn from the seed, where networks run like this.
+    #[must_use]
+    pub fn begun(evaluation: GhnEvaluation, seed: u64, placement: Placement) -> Self {
+        Self {
+            evaluation,
+            seed: Some(seed),
+            precision: Some(placement.precision.to_string()),
+            evaluated_ms: None,
+        }
+    }
+
     /// One that came with its GHN: only its maker knows the rest.
     #[must_use]
     pub const fn of_its_maker(evaluation: GhnEvaluation) -> Self {

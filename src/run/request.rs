@@ -125,6 +125,12 @@ pub struct TrainingRequest {
 }
 
 impl Request {
+    /// The accuracy of guessing, in percent.
+    #[must_use]
+    pub fn chance(&self) -> f64 {
+        100.0 / self.classes.max(1) as f64
+    }
+
     /// The words of the run's name.
     #[must_use]
     pub fn words(&self) -> [&str; 2] {

@@ -40,8 +40,8 @@ use crate::nn::Placement;
 use evaluate::evaluate_predicted;
 pub use evaluate::{
     Accuracy, BadEvaluation, EvaluatedNetwork, EvaluatedPart, EvaluationSetting, Evaluator,
-    EvaluatorOptions, GhnEvaluation, Part, PredictedNetwork, PublishedAccuracy,
-    published_accuracies,
+    EvaluatorOptions, GhnEvaluation, Part, PredictedNetwork, PublishedAccuracy, USUAL_BATCH,
+    USUAL_NETWORKS, USUAL_SIDE, published_accuracies,
 };
 use optimiser::Optimiser;
 pub use recipe::{GhnOptimiserKind, GhnRecipe, GhnSchedule, Stage};

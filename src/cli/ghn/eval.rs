@@ -15,12 +15,8 @@ use crate::run::{EvaluationRecord, Home, evaluations};
 use crate::text::Shown;
 use crate::train::{
     EvaluatedPart, EvaluationSetting, Evaluator, EvaluatorOptions, GhnEvaluation, Part,
+    USUAL_BATCH, USUAL_NETWORKS, USUAL_SIDE,
 };
-
-/// Networks of each part of DeepNets-1M unless told otherwise.
-const NETWORKS: u32 = 20;
-/// Images in a batch, as in the published evaluations: with batch statistics the result depends on it.
-const BATCH: u32 = 64;
 
 #[derive(Debug, Args)]
 pub struct EvalArgs {
@@ -34,16 +30,16 @@ pub struct EvalArgs {
     #[arg(long = "split", value_enum, value_name = "PART", default_values_t = Part::USUAL)]
     splits: Vec<Part>,
     /// Networks of each part of DeepNets-1M
-    #[arg(long, value_name = "N", default_value_t = NETWORKS, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = USUAL_NETWORKS, value_parser = clap::value_parser!(u32).range(1..))]
     nets: u32,
     /// Only so many test images, spread evenly over all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
     /// Images in a batch
-    #[arg(long, value_name = "N", default_value_t = BATCH, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, value_name = "N", default_value_t = USUAL_BATCH, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
     /// Side of the images that the networks see
-    #[arg(long, value_name = "S", default_value_t = 32, value_parser = clap::value_parser!(u32).range(8..=512))]
+    #[arg(long, value_name = "S", default_value_t = USUAL_SIDE, value_parser = clap::value_parser!(u32).range(8..=512))]
     image: u32,
     /// Leave out the same networks with random parameters, which show what chance is
     #[arg(long)]
@@ -83,12 +79,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         random: !args.no_random,
     };
     let mut evaluator = Evaluator::new(&ghn, &data, options, placement)?;
-    let mut record = EvaluationRecord {
-        evaluation: evaluator.begin()?,
-        seed: Some(common.seed),
-        precision: Some(placement.precision.to_string()),
-        evaluated_ms: None,
-    };
+    let mut record = EvaluationRecord::begun(evaluator.begin()?, common.seed, placement);
     let mut parts = Vec::new();
     for part in &args.splits {
         let found = evaluated(&mut evaluator, *part, args)?;

@@ -86,7 +86,7 @@ fn standing(
         rows.push(("images/s", format!("{:.1}", t.images_per_s)));
     }
     if let Some(before) = standing.before {
-        let chance = 100.0 / summary.request.classes.max(1) as f64;
+        let chance = summary.request.chance();
         let text = format!("{:.2} % (chance {chance:.2} %)", before.top1);
         rows.push(("before training", text));
     }

@@ -10,7 +10,7 @@ use super::super::GhnError;
 use super::super::hub::Release;
 use super::{Config, DEFAULT, Ghn, UNTRAINED};
 use crate::nn::StateDict;
-use crate::nn::files::{read_content, read_state};
+use crate::nn::files::{Loaded, read_content, read_state};
 
 /// A GHN at hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -152,30 +152,30 @@ pub(super) struct Checkpoint {
 /// A checkpoint from its file's content, with its config inside; `origin` names it in messages.
 pub(super) fn loaded(origin: &str, content: &[u8]) -> Result<Checkpoint, GhnError> {
     let mut loaded = read_content(content).map_err(|e| read_error(Path::new(origin), &e))?;
-    Ok(Checkpoint {
-        card: loaded.metadata.remove(CARD),
-        evaluations: loaded.metadata.remove(EVALUATIONS),
-        tensors: loaded.tensors,
-        config: loaded.config,
-    })
+    let config = loaded.config.take();
+    Ok(Checkpoint::of(loaded, config))
 }
 
 /// Reads a checkpoint. A config inside the file counts more than one beside it.
 pub(super) fn load(path: &Path) -> Result<Checkpoint, GhnError> {
     let mut loaded = read_state(path)?;
-    let card = loaded.metadata.remove(CARD);
-    let evaluations = loaded.metadata.remove(EVALUATIONS);
-    let inside = loaded.config.filter(|c| c.get("hid").is_some());
+    let inside = loaded.config.take().filter(|c| c.get("hid").is_some());
     let config = match inside {
         Some(config) => Some(config),
         None => config_beside(path).map(|p| read_config(&p)).transpose()?,
     };
-    Ok(Checkpoint {
-        tensors: loaded.tensors,
-        config,
-        card,
-        evaluations,
-    })
+    Ok(Checkpoint::of(loaded, config))
+}
+
+impl Checkpoint {
+    fn of(mut loaded: Loaded, config: Option<Value>) -> Self {
+        Self {
+            card: loaded.metadata.remove(CARD),
+            evaluations: loaded.metadata.remove(EVALUATIONS),
+            tensors: loaded.tensors,
+            config,
+        }
+    }
 }
 
 /// `NAME.config.json` or `config.json` in the checkpoint's folder.

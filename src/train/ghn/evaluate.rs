@@ -27,7 +27,7 @@ use crate::train::{Metrics, TrainError, evaluate_with};
 pub use evaluation::{
     Accuracy, BadEvaluation, EvaluatedNetwork, EvaluatedPart, EvaluationSetting, GhnEvaluation,
 };
-pub use evaluator::{Evaluator, EvaluatorOptions};
+pub use evaluator::{Evaluator, EvaluatorOptions, USUAL_BATCH, USUAL_NETWORKS, USUAL_SIDE};
 pub use part::Part;
 pub use published::{PublishedAccuracy, published_accuracies};
 

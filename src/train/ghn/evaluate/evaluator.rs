@@ -16,6 +16,13 @@ use crate::train::TrainError;
 /// Seed of the random networks that show what chance is.
 const RANDOM_SEED: u64 = 0;
 
+/// Networks of each split of DeepNets-1M, unless told otherwise.
+pub const USUAL_NETWORKS: u32 = 20;
+/// Images in a batch, as in the published evaluations: with batch statistics the result depends on it.
+pub const USUAL_BATCH: u32 = 64;
+/// Height and width of the images.
+pub const USUAL_SIDE: u32 = 32;
+
 /// What networks are evaluated on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvaluatorOptions {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::protocol::{EvaluationSpec, Part};
+use crate::engine::protocol::{EvaluationSpec, Part, USUAL_BATCH, USUAL_NETWORKS, USUAL_SIDE};
 use crate::tui::dialog::{Dialog, Entry};
 use crate::tui::selection::short_ghn;
 
@@ -16,10 +16,6 @@ const ENTRIES: [[&str; 4]; 6] = [
     ["batch", "batch", "64", "64"],
     ["image", "image size", "32", "32"],
 ];
-/// What empty lines mean.
-const NETS: u32 = 20;
-const BATCH: u32 = 64;
-const SIDE: u32 = 32;
 /// The largest numbers that make sense.
 const MOST_NETS: u32 = 10_000;
 const MOST_BATCH: u32 = 65_536;
@@ -56,10 +52,10 @@ pub fn spec(
         seed,
         data: data.to_owned(),
         parts: parts(typed("splits"))?,
-        nets: number("networks a split", typed("nets"), (1, MOST_NETS))?.unwrap_or(NETS),
+        nets: number("networks a split", typed("nets"), (1, MOST_NETS))?.unwrap_or(USUAL_NETWORKS),
         images: number("test images", typed("images"), (1, u32::MAX))?,
-        batch: number("batch", typed("batch"), (1, MOST_BATCH))?.unwrap_or(BATCH),
-        side: number("image size", typed("image"), SIDES)?.unwrap_or(SIDE),
+        batch: number("batch", typed("batch"), (1, MOST_BATCH))?.unwrap_or(USUAL_BATCH),
+        side: number("image size", typed("image"), SIDES)?.unwrap_or(USUAL_SIDE),
     })
 }
 

@@ -5,6 +5,7 @@ use crate::engine::protocol::{self, Body, GhnReport};
 use crate::text::Shown;
 use crate::tui::effect::Effect;
 use crate::tui::engine_state::Health;
+use crate::tui::kept::Kept;
 use crate::tui::shared::{Severity, Shared};
 
 /// Reports that are kept.
@@ -29,43 +30,29 @@ impl Question {
     }
 }
 
-#[derive(Debug)]
-struct Known {
-    question: Question,
-    report: Box<GhnReport>,
-    /// Something changed since; it is shown until the next one is there.
-    is_old: bool,
-}
-
 /// Reports by question, one question at a time.
 #[derive(Debug, Default)]
 pub struct Reports {
-    /// Oldest first.
-    known: Vec<Known>,
+    kept: Kept<Question, GhnReport, KEPT>,
     asked: Option<(u64, Question)>,
-    failed: Option<(Question, Shown)>,
 }
 
 impl Reports {
     #[must_use]
     pub fn report(&self, question: &Question) -> Option<&GhnReport> {
-        let known = self.known.iter().find(|known| known.question == *question);
-        known.map(|known| &*known.report)
+        self.kept.answer(question)
     }
 
     /// Why there is none.
     #[must_use]
     pub fn failure(&self, question: &Question) -> Option<&Shown> {
-        let failed = self.failed.as_ref().filter(|(q, _)| q == question);
-        failed.map(|(_, reason)| reason)
+        self.kept.failure(question)
     }
 
     /// Asks unless the answer is known, or another one is awaited.
     pub fn want(&mut self, question: &Question, shared: &mut Shared) -> Option<Effect> {
-        let is_known = |known: &Known| known.question == *question && !known.is_old;
         if self.asked.is_some()
-            || self.failure(question).is_some()
-            || self.known.iter().any(is_known)
+            || !self.kept.is_open(question)
             || matches!(shared.engine.health, Health::Gone(_))
         {
             return None;
@@ -84,41 +71,27 @@ impl Reports {
             return;
         };
         match body {
-            Body::Ghn(report) => self.keep(question, report.clone()),
+            Body::Ghn(report) => self.kept.keep(question, report.clone(), true),
             Body::Warning { text } => shared.say(Severity::Warning, text),
             Body::Done => self.asked = None,
             Body::Failed { message, .. } => {
                 self.asked = None;
-                self.failed = Some((question, Shown::new(message)));
+                self.kept.fail(question, message);
             }
             _ => {}
         }
     }
 
-    fn keep(&mut self, question: Question, report: Box<GhnReport>) {
-        self.known.retain(|known| known.question != question);
-        self.known.push(Known {
-            question,
-            report,
-            is_old: false,
-        });
-        let surplus = self.known.len().saturating_sub(KEPT);
-        self.known.drain(..surplus);
-    }
-
-    /// There is news of this GHN: it is asked for again.
+    /// There is news of this GHN: it is asked for again, and what is known is shown until then.
     pub fn renew(&mut self, question: &Question) {
-        for known in &mut self.known {
-            known.is_old |= known.question == *question;
-        }
-        self.failed = None;
+        self.kept.set_final(question, false);
+        self.kept.try_again();
     }
 
     /// The engine died: what was asked failed.
     pub fn engine_gone(&mut self) {
         if let Some((_, question)) = self.asked.take() {
-            let reason = "The engine ended while it worked.";
-            self.failed = Some((question, Shown::new(reason)));
+            self.kept.engine_gone(question);
         }
     }
 

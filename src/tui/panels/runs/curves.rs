@@ -223,11 +223,8 @@ impl Curves {
                     epoch: *epoch,
                     seconds,
                 };
-                let (table, name) = match split {
-                    Split::Val => (&mut self.val, "val"),
-                    Split::Test => (&mut self.test, "test"),
-                    // A second look at the training images is not what the steps themselves say.
-                    Split::Train => return,
+                let Some((table, name)) = self.table_of(*split) else {
+                    return;
                 };
                 table.push(place, &[*loss, *top1]);
                 let text = format!("epoch {epoch:.0}: {name} accuracy {top1:.2} %, loss {loss:.4}");
@@ -245,9 +242,8 @@ impl Curves {
                     epoch: 0.0,
                     seconds,
                 };
-                let table = match split {
-                    Split::Val => &mut self.val,
-                    Split::Test | Split::Train => &mut self.test,
+                let Some((table, _)) = self.table_of(*split) else {
+                    return;
                 };
                 table.push(place, &[*loss, *top1]);
                 let text = format!(
@@ -266,6 +262,16 @@ impl Curves {
             }
             Event::Note { text } => self.note(line.t_ms, text, false),
             Event::Phases(_) | Event::System { .. } => {}
+        }
+    }
+
+    /// Where a split's evaluations go, and its name; none for the training images: a second look at them is not what
+    /// the steps themselves say.
+    const fn table_of(&mut self, split: Split) -> Option<(&mut Table, &'static str)> {
+        match split {
+            Split::Val => Some((&mut self.val, "val")),
+            Split::Test => Some((&mut self.test, "test")),
+            Split::Train => None,
         }
     }
 

@@ -255,7 +255,7 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
     facts.push(("time", clock(seconds) + &rest));
     if let Some(before) = &standing.before {
         let value = significant(before.top1, 3);
-        let chance = significant(100.0 / request.classes.max(1) as f64, 2);
+        let chance = significant(request.chance(), 2);
         facts.push(("start", format!("{value} %, chance {chance} %")));
     }
     if let Some(best) = standing.best_test.or(standing.best_val) {

@@ -4,6 +4,7 @@ use crate::engine::protocol::{self, ArchSpec, Body, ShiftReport};
 use crate::text::Shown;
 use crate::tui::effect::Effect;
 use crate::tui::engine_state::Health;
+use crate::tui::kept::Kept;
 use crate::tui::shared::Shared;
 
 /// Reports that are kept.
@@ -25,36 +26,25 @@ struct Asked {
     cancelled: bool,
 }
 
-/// A report, possibly without what the GHN sees yet.
-#[derive(Clone, Debug)]
-struct Known {
-    question: Question,
-    report: Box<ShiftReport>,
-    complete: bool,
-}
-
 /// Reports by question, one question at a time.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// Oldest first.
-    known: Vec<Known>,
+    /// Those without what the GHN sees yet are not final.
+    kept: Kept<Question, ShiftReport, KEPT>,
     asked: Option<Asked>,
-    failed: Option<(Question, Shown)>,
 }
 
 impl Answers {
     /// The report, as far as it is known.
     #[must_use]
     pub fn report(&self, question: &Question) -> Option<&ShiftReport> {
-        let known = self.known.iter().find(|known| known.question == *question);
-        known.map(|known| &*known.report)
+        self.kept.answer(question)
     }
 
     /// Why there is none.
     #[must_use]
     pub fn failure(&self, question: &Question) -> Option<&Shown> {
-        let failed = self.failed.as_ref().filter(|(q, _)| q == question);
-        failed.map(|(_, reason)| reason)
+        self.kept.failure(question)
     }
 
     /// Whether the engine is at work for this question.
@@ -78,12 +68,8 @@ impl Answers {
         if matches!(shared.engine.health, Health::Gone(_)) {
             return None;
         }
-        let is_open = |question: &&Question| {
-            let mut known = self.known.iter();
-            self.failure(question).is_none()
-                && !known.any(|known| known.complete && known.question == **question)
-        };
-        let question = questions.iter().find(is_open)?.clone();
+        let mut questions = questions.iter();
+        let question = questions.find(|q| self.kept.is_open(q))?.clone();
         let (id, effect) = shared.ask(protocol::Command::Shift {
             arch: question.arch.clone(),
             ghn: question.ghn.clone(),
@@ -104,45 +90,30 @@ impl Answers {
             return;
         };
         match body {
-            Body::Shift(report) => self.keep(asked.question, report.clone()),
+            Body::Shift(report) => self.kept.keep(asked.question, report.clone(), false),
             Body::Done => {
                 self.asked = None;
-                let known = self.known.iter_mut();
-                for known in known.filter(|known| known.question == asked.question) {
-                    known.complete = true;
-                }
+                self.kept.set_final(&asked.question, true);
             }
             Body::Failed { message, cancelled } => {
                 self.asked = None;
                 if !cancelled && !asked.cancelled {
-                    self.failed = Some((asked.question, Shown::new(message)));
+                    self.kept.fail(asked.question, message);
                 }
             }
             _ => {}
         }
     }
 
-    fn keep(&mut self, question: Question, report: Box<ShiftReport>) {
-        self.known.retain(|known| known.question != question);
-        self.known.push(Known {
-            question,
-            report,
-            complete: false,
-        });
-        let surplus = self.known.len().saturating_sub(KEPT);
-        self.known.drain(..surplus);
-    }
-
     /// The engine died: what was asked failed.
     pub fn engine_gone(&mut self) {
         if let Some(asked) = self.asked.take() {
-            let reason = "The engine ended while it worked.";
-            self.failed = Some((asked.question, Shown::new(reason)));
+            self.kept.engine_gone(asked.question);
         }
     }
 
     /// Forgets a failure, so that the question is asked again. False if there was none.
     pub fn try_again(&mut self) -> bool {
-        self.failed.take().is_some()
+        self.kept.try_again()
     }
 }
