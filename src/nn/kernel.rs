@@ -17,6 +17,7 @@ pub mod epilogue;
 pub mod gate;
 pub mod gather;
 pub mod im2col;
+pub mod joined;
 pub mod layer_norm;
 pub mod loss;
 pub mod matmul;

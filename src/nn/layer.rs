@@ -10,6 +10,7 @@ pub mod conv;
 pub mod dropout;
 pub mod flatten;
 pub mod gate;
+pub mod joined_norm;
 pub mod keyless;
 pub mod layer_norm;
 pub mod linear;
@@ -35,25 +36,38 @@ pub struct Context<'a> {
     pub tensors: &'a mut Tensors,
     pub pool: &'a mut Pool,
     pub clock: &'a mut Clock,
-    /// Of the first input's channels, if the step that wrote it measured them.
-    pub input_moments: Option<Moments>,
+    /// Of the channels of every input, as far as they were measured; a layer may add to them for other
+    /// readers of the same input.
+    pub input_moments: Vec<Option<Moments>>,
     /// Of the output's channels, from a layer that measured them.
     pub output_moments: Option<Moments>,
+    /// Going backward, the gradients of the inputs that their other readers sent back so far. A layer may take
+    /// one and return the sum of it and its own.
+    pub sums: InputGradients,
 }
 
 /// Which activations a layer reads again going backward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keeps {
-    /// The first input; the others are never read again.
+    /// The first input.
     pub input: bool,
+    /// The inputs behind the first.
+    pub others: bool,
     pub output: bool,
 }
 
 /// The activations that a layer asked to keep; the others are empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'a> {
-    pub input: &'a [f32],
+    pub inputs: &'a [&'a [f32]],
     pub output: &'a [f32],
+}
+
+impl<'a> Kept<'a> {
+    /// The first input.
+    fn input(&self) -> &'a [f32] {
+        self.inputs[0]
+    }
 }
 
 /// Gradients of a layer's inputs in order, as far as they were wanted.

@@ -13,6 +13,7 @@ pub mod conv;
 pub mod dropout;
 pub mod flatten;
 pub mod gate;
+pub mod joined_norm;
 pub mod keyless;
 pub mod layer_norm;
 pub mod pool;

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::activation::{self, clamp};
 use super::conv::with_scratch;
 use super::epilogue::UNBOUNDED;
+use super::joined::Rows;
 use super::rows::rows_per_chunk;
 use super::simd::fma;
 use crate::arch::Activation;
@@ -23,7 +24,7 @@ pub struct Affine {
 
 /// `y = a x + b`, plus the residual, then the activation, as far as they are there.
 pub fn apply(
-    x: &[f32],
+    x: &(impl Rows + ?Sized),
     residual: Option<&[f32]>,
     affine: &Affine,
     activation: Option<Activation>,
@@ -36,13 +37,12 @@ pub fn apply(
     let bounds = clamp.unwrap_or(UNBOUNDED);
     y.par_chunks_mut(chunk).enumerate().for_each(|(i, y)| {
         let at = i * chunk..i * chunk + y.len();
-        let x = &x[at.clone()];
-        match residual {
+        x.with(at.clone(), |x| match residual {
             Some(residual) => {
                 affine_sum(x, &residual[at], &affine.factor, &affine.offset, bounds, y);
             }
             None => affine_rows(x, &affine.factor, &affine.offset, bounds, y),
-        }
+        });
         if let Some(curve) = curve {
             // The chunk is still in the cache.
             activation::forward_chunk(curve, y);
@@ -111,15 +111,18 @@ pub struct Clamped<'a> {
 
 impl Clamped<'_> {
     /// As [`gradient_sums`], but leaves the gradient as it is.
-    pub fn gradient_sums(&self, x: &[f32], gradient: &[f32], mean: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    pub fn gradient_sums(
+        &self,
+        x: &(impl Rows + ?Sized),
+        gradient: &[f32],
+        mean: &[f32],
+    ) -> (Vec<f64>, Vec<f64>) {
         let c = mean.len();
         let chunk = rows_per_chunk(c).min(256) * c;
-        let parts = gradient
-            .par_chunks(chunk)
-            .zip(x.par_chunks(chunk))
-            .map(|(g, x)| {
-                let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
-                let Affine { factor, offset } = self.affine;
+        let parts = gradient.par_chunks(chunk).enumerate().map(|(i, g)| {
+            let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
+            let Affine { factor, offset } = self.affine;
+            x.with(i * chunk..i * chunk + g.len(), |x| {
                 inside_sums(
                     x,
                     g,
@@ -130,23 +133,10 @@ impl Clamped<'_> {
                     &mut sums,
                     &mut dots,
                 );
-                (sums, dots)
             });
+            (sums, dots)
+        });
         total(parts.collect(), c)
-    }
-
-    /// As [`InputGradient::in_place`], over the gradient behind the clamp.
-    pub fn input_gradient(&self, factors: &InputGradient, x: &[f32], gradient: &mut [f32]) {
-        let c = factors.a.len();
-        let chunk = rows_per_chunk(c) * c;
-        gradient
-            .par_chunks_mut(chunk)
-            .zip(x.par_chunks(chunk))
-            .for_each(|(g, x)| {
-                let Affine { factor, offset } = self.affine;
-                let InputGradient { a, u, v } = factors;
-                combine_inside(x, g, factor, offset, self.bounds, a, u, v);
-            });
     }
 }
 
@@ -187,7 +177,7 @@ multiversion! {
 /// Per channel, the sum of the gradient and of the gradient times `x - mean`. First takes the gradient
 /// through what lies behind the norm.
 pub fn gradient_sums(
-    x: &[f32],
+    x: &(impl Rows + ?Sized),
     gradient: &mut [f32],
     behind: Behind<'_>,
     mean: &[f32],
@@ -196,13 +186,14 @@ pub fn gradient_sums(
     let chunk = rows_per_chunk(c).min(256) * c;
     let parts: Vec<_> = gradient
         .par_chunks_mut(chunk)
-        .zip(x.par_chunks(chunk))
         .enumerate()
-        .map(|(i, (g, x))| {
-            // The chunk stays in the cache for the sums.
-            behind.backward(x, g, i * chunk);
+        .map(|(i, g)| {
             let (mut sums, mut dots) = (vec![0.0; c], vec![0.0; c]);
-            centred_sums(x, g, mean, &mut sums, &mut dots);
+            x.with(i * chunk..i * chunk + g.len(), |x| {
+                // The chunk stays in the cache for the sums.
+                behind.backward(x, g, i * chunk);
+                centred_sums(x, g, mean, &mut sums, &mut dots);
+            });
             (sums, dots)
         })
         .collect();
@@ -236,23 +227,37 @@ multiversion! {
 
 /// The three factors of `dx = a g + u x + v`, per channel.
 #[derive(Clone, Debug)]
-pub struct InputGradient {
+pub struct InputGradient<'a> {
     pub a: Vec<f32>,
     pub u: Vec<f32>,
     pub v: Vec<f32>,
+    /// The clamp that the gradient is still behind, if there is one.
+    pub clamped: Option<Clamped<'a>>,
 }
 
-impl InputGradient {
+impl InputGradient<'_> {
+    /// Writes `dx` of some rows over their gradient.
+    pub fn rows(&self, x: &[f32], gradient: &mut [f32]) {
+        let Self { a, u, v, clamped } = self;
+        match clamped {
+            Some(Clamped { bounds, affine }) => {
+                let Affine { factor, offset } = affine;
+                combine_inside(x, gradient, factor, offset, *bounds, a, u, v);
+            }
+            None => combine_in_place(x, gradient, a, u, v),
+        }
+    }
+
     /// Writes `dx` over the gradient.
     pub fn in_place(&self, x: &[f32], gradient: &mut [f32]) {
         let chunk = rows_per_chunk(self.a.len()) * self.a.len();
         gradient
             .par_chunks_mut(chunk)
             .zip(x.par_chunks(chunk))
-            .for_each(|(g, x)| combine_in_place(x, g, &self.a, &self.u, &self.v));
+            .for_each(|(g, x)| self.rows(x, g));
     }
 
-    /// Writes `dx` beside the gradient.
+    /// Writes `dx` beside a gradient that is behind no clamp.
     pub fn beside(&self, x: &[f32], gradient: &[f32], dx: &mut [f32]) {
         let chunk = rows_per_chunk(self.a.len()) * self.a.len();
         dx.par_chunks_mut(chunk)

@@ -4,8 +4,6 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::epilogue::Epilogue;
-use super::matmul::ViewMut;
 use super::rows::rows_per_chunk;
 
 /// Writes `part`, `[M, columns.len()]`, into these columns of `whole`, `[M, channels]`.
@@ -19,33 +17,6 @@ pub fn place(part: &[f32], columns: &Range<usize>, channels: usize, whole: &mut 
             for (whole, part) in pairs.zip(part.chunks_exact(columns.len())) {
                 whole[columns.clone()].copy_from_slice(part);
             }
-        });
-}
-
-/// Puts `parts` side by side into the rows of `whole`, `[M, channels]`, and finishes them. A part is its
-/// values, `[M, columns]`, and its columns.
-pub fn join(
-    parts: &[(&[f32], Range<usize>)],
-    channels: usize,
-    epilogue: &Epilogue<'_>,
-    whole: &mut [f32],
-) {
-    let rows = rows_per_chunk(channels);
-    whole
-        .par_chunks_mut(rows * channels)
-        .enumerate()
-        .for_each(|(i, whole)| {
-            let count = whole.len() / channels;
-            let first = i * rows;
-            for (part, columns) in parts {
-                let width = columns.len();
-                let part = part[first * width..].chunks_exact(width);
-                for (whole, part) in whole.chunks_exact_mut(channels).zip(part) {
-                    whole[columns.clone()].copy_from_slice(part);
-                }
-            }
-            let mut whole = ViewMut::dense(whole, count, channels);
-            epilogue.apply(first..first + count, 0..channels, channels, &mut whole);
         });
 }
 

@@ -17,6 +17,7 @@ impl Layer for Activate {
         Keeps {
             input: !output,
             output,
+            ..Keeps::default()
         }
     }
 
@@ -50,7 +51,7 @@ impl Layer for Activate {
     ) -> InputGradients {
         match activation::bounds(self.0) {
             Some(bounds) => activation::mask(bounds, kept.output, &mut gradient),
-            None => activation::backward(self.0, kept.input, &mut gradient),
+            None => activation::backward(self.0, kept.input(), &mut gradient),
         }
         vec![Some(gradient)]
     }

@@ -135,7 +135,7 @@ impl Layer for Attention {
     fn keeps(&self) -> Keeps {
         Keeps {
             input: true,
-            output: false,
+            ..Keeps::default()
         }
     }
 
@@ -168,7 +168,9 @@ impl Layer for Attention {
             bias: &self.biases_of_pairs(),
             regions: &self.regions,
         };
-        let shared = self.core.backward(kept.input, &scores, &gradient, &mut dx);
+        let shared = self
+            .core
+            .backward(kept.input(), &scores, &gradient, &mut dx);
         cx.pool.give(gradient);
         let biases = self.biases_gradient(&shared.bias);
         match self.terms {

@@ -6,6 +6,7 @@ use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::activation;
 use crate::nn::kernel::batch_norm::{self, Affine, Behind, Clamped, InputGradient};
+use crate::nn::kernel::joined::Rows;
 use crate::nn::kernel::moments::Moments;
 use crate::nn::kernel::rows;
 use crate::nn::network::{Buffer, Mode, TensorIndex};
@@ -53,20 +54,23 @@ impl BatchNorm {
         }
     }
 
-    /// The batch's moments, or the running ones.
-    fn moments(&self, cx: &mut Context<'_>, x: &[f32]) -> Result<Moments, NnError> {
+    /// The running moments, or those of the batch, which has `count` rows and is measured if need be.
+    fn moments(
+        &self,
+        cx: &mut Context<'_>,
+        count: usize,
+        measure: impl FnOnce(&mut Context<'_>) -> Moments,
+    ) -> Result<Moments, NnError> {
         if cx.mode == Mode::Eval && self.tracked {
             return Ok(self.running(cx));
         }
         let (mean, var) = (self.tensors + 2, self.tensors + 3);
-        let count = x.len() / self.channels;
         if count < 2 {
             return Err(NnError::TooFewValues {
                 path: self.path.clone(),
             });
         }
-        let measured = cx.input_moments.take();
-        let moments = measured.unwrap_or_else(|| Moments::of(x, self.channels));
+        let moments = measure(cx);
         if cx.mode == Mode::Train && self.tracked {
             // torch keeps the unbiased variance.
             let unbiased = count as f64 / (count - 1) as f64;
@@ -102,13 +106,69 @@ impl BatchNorm {
         last
     }
 
-    fn input_gradient(
+    /// The same for a GPU.
+    pub fn placed(&self) -> cuda::layer::batch_norm::BatchNorm {
+        cuda::layer::batch_norm::BatchNorm {
+            path: self.path.clone(),
+            tensors: self.tensors,
+            channels: self.channels,
+            eps: self.eps,
+            momentum: self.momentum,
+            tracked: self.tracked,
+            activation: self.activation,
+        }
+    }
+
+    /// Normalises rows, and measures them with `measure` if they need to be.
+    pub fn forward_rows(
+        &mut self,
+        cx: &mut Context<'_>,
+        x: &(impl Rows + ?Sized),
+        measure: impl FnOnce(&mut Context<'_>) -> Moments,
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+    ) -> Result<(), NnError> {
+        let moments = self.moments(cx, output.len() / self.channels, measure)?;
+        self.last = self.normalise(cx, &moments);
+        let affine = &self.last.affine;
+        batch_norm::apply(x, residual, affine, self.activation, output);
+        Ok(())
+    }
+
+    /// Adds the gradients of the parameters, and returns what makes that of the rows from their output's. With
+    /// a residual, whose gradient has to be written anyway, that is taken through the activation before.
+    pub fn backward_rows(
         &self,
-        weight: &[f32],
-        count: f64,
-        sums: &[f64],
-        dots: &[f64],
-    ) -> InputGradient {
+        cx: &mut Context<'_>,
+        x: &(impl Rows + ?Sized),
+        output: &[f32],
+        gradient: &mut [f32],
+        has_residual: bool,
+    ) -> InputGradient<'_> {
+        let affine = &self.last.affine;
+        let bounds = self.activation.and_then(activation::bounds);
+        let clamped = bounds
+            .filter(|_| !has_residual)
+            .map(|bounds| Clamped { bounds, affine });
+        let behind = match (self.activation, bounds) {
+            (_, Some(bounds)) => Behind::Clamp(bounds, output),
+            (Some(curve), None) => Behind::Curve(curve, affine),
+            (None, None) => Behind::Nothing,
+        };
+        let mean = &self.last.mean;
+        let (sums, dots) = match clamped {
+            Some(clamped) => clamped.gradient_sums(x, gradient, mean),
+            None => batch_norm::gradient_sums(x, gradient, behind, mean),
+        };
+        let weight_gradient: Vec<f64> = dots
+            .iter()
+            .zip(&self.last.inverse)
+            .map(|(d, i)| d * f64::from(*i))
+            .collect();
+        rows::add_f64(cx.tensors.grad_mut(self.weight()), &weight_gradient);
+        rows::add_f64(cx.tensors.grad_mut(self.bias()), &sums);
+        let weight = cx.tensors.value(self.weight());
+        let count = (gradient.len() / self.channels) as f64;
         let (mut a, mut u, mut v) = (Vec::new(), Vec::new(), Vec::new());
         for j in 0..self.channels {
             let inverse = f64::from(self.last.inverse[j]);
@@ -118,7 +178,7 @@ impl BatchNorm {
             u.push(slope as f32);
             v.push((-factor * sums[j] / count - slope * f64::from(self.last.mean[j])) as f32);
         }
-        InputGradient { a, u, v }
+        InputGradient { a, u, v, clamped }
     }
 }
 
@@ -127,6 +187,7 @@ impl Layer for BatchNorm {
         Keeps {
             input: true,
             output: self.activation.and_then(activation::bounds).is_some(),
+            ..Keeps::default()
         }
     }
 
@@ -136,17 +197,12 @@ impl Layer for BatchNorm {
         inputs: &[&[f32]],
         output: &mut [f32],
     ) -> Result<(), NnError> {
-        let moments = self.moments(cx, inputs[0])?;
-        self.last = self.normalise(cx, &moments);
-        let residual = inputs.get(1).copied();
-        batch_norm::apply(
-            inputs[0],
-            residual,
-            &self.last.affine,
-            self.activation,
-            output,
-        );
-        Ok(())
+        let channels = self.channels;
+        let measure = |cx: &mut Context<'_>| {
+            let measured = cx.input_moments.first_mut().and_then(Option::take);
+            measured.unwrap_or_else(|| Moments::of(inputs[0], channels))
+        };
+        self.forward_rows(cx, inputs[0], measure, inputs.get(1).copied(), output)
     }
 
     fn joins(&self) -> Joins {
@@ -173,53 +229,19 @@ impl Layer for BatchNorm {
         mut gradient: Buffer,
         wanted: &[bool],
     ) -> InputGradients {
-        let affine = &self.last.affine;
-        let bounds = self.activation.and_then(activation::bounds);
-        // With a residual, its gradient has to be written anyway.
-        let clamped = bounds
-            .filter(|_| wanted.len() == 1)
-            .map(|bounds| Clamped { bounds, affine });
-        let behind = match (self.activation, bounds) {
-            (_, Some(bounds)) => Behind::Clamp(bounds, kept.output),
-            (Some(curve), None) => Behind::Curve(curve, affine),
-            (None, None) => Behind::Nothing,
-        };
-        let mean = &self.last.mean;
-        let (sums, dots) = match clamped {
-            Some(clamped) => clamped.gradient_sums(kept.input, &gradient, mean),
-            None => batch_norm::gradient_sums(kept.input, &mut gradient, behind, mean),
-        };
-        let weight_gradient: Vec<f64> = dots
-            .iter()
-            .zip(&self.last.inverse)
-            .map(|(d, i)| d * f64::from(*i))
-            .collect();
-        rows::add_f64(cx.tensors.grad_mut(self.weight()), &weight_gradient);
-        rows::add_f64(cx.tensors.grad_mut(self.bias()), &sums);
-        let count = (gradient.len() / self.channels) as f64;
-        let factors = self.input_gradient(cx.tensors.value(self.weight()), count, &sums, &dots);
+        let (x, has_residual) = (kept.input(), wanted.len() > 1);
+        let factors = self.backward_rows(cx, x, kept.output, &mut gradient, has_residual);
         if wanted.get(1) == Some(&true) {
             // The gradient itself goes on to the residual.
             let mut dx = cx.pool.take(gradient.len());
-            factors.beside(kept.input, &gradient, &mut dx);
+            factors.beside(x, &gradient, &mut dx);
             return vec![Some(dx), Some(gradient)];
         }
-        match clamped {
-            Some(clamped) => clamped.input_gradient(&factors, kept.input, &mut gradient),
-            None => factors.in_place(kept.input, &mut gradient),
-        }
+        factors.in_place(x, &mut gradient);
         vec![Some(gradient)]
     }
 
     fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::batch_norm::BatchNorm {
-            path: self.path.clone(),
-            tensors: self.tensors,
-            channels: self.channels,
-            eps: self.eps,
-            momentum: self.momentum,
-            tracked: self.tracked,
-            activation: self.activation,
-        }))
+        Some(Box::new(self.placed()))
     }
 }

@@ -49,7 +49,7 @@ impl Layer for Branch {
     fn keeps(&self) -> Keeps {
         Keeps {
             input: self.scale.is_some(),
-            output: false,
+            ..Keeps::default()
         }
     }
 
@@ -110,7 +110,7 @@ impl Layer for Branch {
                 .for_each(|(dh, keep)| rows::scale(dh, *keep));
         }
         if let Some(scale) = self.scale {
-            let dots = rows::column_dots(kept.input, &dh, self.channels);
+            let dots = rows::column_dots(kept.input(), &dh, self.channels);
             rows::add_f64(cx.tensors.grad_mut(scale), &dots);
             rows::scale_parallel(&mut dh, cx.tensors.value(scale));
         }

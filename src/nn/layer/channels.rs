@@ -1,26 +1,23 @@
 //! Layers that only move channels: concatenation, a part, a shuffle.
 
 use std::ops::Range;
-use std::sync::Mutex;
 
-use super::{Context, Finish, InputGradients, Joins, Kept, Layer};
+use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::kernel::channels;
-use crate::nn::kernel::epilogue::Epilogue;
-use crate::nn::network::{Buffer, Mode};
+use crate::nn::kernel::joined::Joined;
+use crate::nn::network::Buffer;
 
 /// All inputs side by side.
 pub struct Concat {
     /// The output's columns that each input fills.
     pub columns: Vec<Range<usize>>,
-    /// Whether a batch norm behind it asks for the moments of the output.
-    pub measured: bool,
 }
 
 impl Concat {
     /// Of inputs with these numbers of channels.
-    pub fn of(parts: impl Iterator<Item = usize>, measured: bool) -> Self {
+    pub fn of(parts: impl Iterator<Item = usize>) -> Self {
         let mut end = 0;
         let columns = parts.map(|part| {
             let start = end;
@@ -29,51 +26,24 @@ impl Concat {
         });
         Self {
             columns: columns.collect(),
-            measured,
         }
     }
 
     fn channels(&self) -> usize {
         self.columns.last().map_or(0, |c| c.end)
     }
-
-    fn join(&self, inputs: &[&[f32]], epilogue: &Epilogue<'_>, output: &mut [f32]) {
-        let parts = inputs.iter().copied().zip(self.columns.iter().cloned());
-        let parts: Vec<(&[f32], Range<usize>)> = parts.collect();
-        channels::join(&parts, self.channels(), epilogue, output);
-    }
 }
 
 impl Layer for Concat {
     fn forward(
         &mut self,
-        cx: &mut Context<'_>,
+        _cx: &mut Context<'_>,
         inputs: &[&[f32]],
         output: &mut [f32],
     ) -> Result<(), NnError> {
-        let measure = self.measured && cx.mode != Mode::Eval;
-        let epilogue = Epilogue {
-            measure: measure.then(Mutex::default),
-            ..Epilogue::default()
-        };
-        self.join(inputs, &epilogue, output);
-        cx.output_moments = epilogue.moments(self.channels());
+        let (parts, columns) = (inputs, &self.columns[..]);
+        Joined { parts, columns }.write(output);
         Ok(())
-    }
-
-    fn joins(&self) -> Joins {
-        Joins::Sums
-    }
-
-    fn forward_finished(
-        &mut self,
-        _cx: &mut Context<'_>,
-        inputs: &[&[f32]],
-        finish: &Finish,
-        residual: Option<&[f32]>,
-        output: &mut [f32],
-    ) {
-        self.join(inputs, &finish.epilogue(residual), output);
     }
 
     fn backward(

@@ -64,7 +64,7 @@ impl Layer for Conv2d {
     fn keeps(&self) -> Keeps {
         Keeps {
             input: true,
-            output: false,
+            ..Keeps::default()
         }
     }
 
@@ -119,9 +119,9 @@ impl Layer for Conv2d {
         }
         let dw = cx.tensors.grad_mut(self.weight);
         match &self.method {
-            Method::Patches(conv) => conv.backward_weight(kept.input, &gradient, dw),
+            Method::Patches(conv) => conv.backward_weight(kept.input(), &gradient, dw),
             Method::Depthwise { window, channels } => {
-                depthwise::backward_weight(window, *channels, kept.input, &gradient, dw);
+                depthwise::backward_weight(window, *channels, kept.input(), &gradient, dw);
             }
         }
         let dx = wanted[0].then(|| {

@@ -17,7 +17,7 @@ impl Layer for Gate {
     fn keeps(&self) -> Keeps {
         Keeps {
             input: true,
-            output: false,
+            ..Keeps::default()
         }
     }
 
@@ -42,7 +42,7 @@ impl Layer for Gate {
     ) -> InputGradients {
         let mut gates = cx.pool.take(self.gates.len());
         gate::backward(
-            kept.input,
+            kept.input(),
             &self.gates,
             self.channels,
             &mut gradient,

@@ -19,7 +19,7 @@ impl Layer for LayerNorm {
     fn keeps(&self) -> Keeps {
         Keeps {
             input: true,
-            output: false,
+            ..Keeps::default()
         }
     }
 
@@ -47,7 +47,7 @@ impl Layer for LayerNorm {
     ) -> InputGradients {
         let mut dx = cx.pool.take(gradient.len());
         let weight = cx.tensors.value(self.tensors);
-        let (dw, db) = layer_norm::backward(kept.input, &self.stats, weight, &gradient, &mut dx);
+        let (dw, db) = layer_norm::backward(kept.input(), &self.stats, weight, &gradient, &mut dx);
         rows::add_f64(cx.tensors.grad_mut(self.tensors), &dw);
         rows::add_f64(cx.tensors.grad_mut(self.tensors + 1), &db);
         cx.pool.give(gradient);

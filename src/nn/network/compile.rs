@@ -20,6 +20,7 @@ use crate::nn::layer::conv::{Conv2d, Method};
 use crate::nn::layer::dropout::Dropout;
 use crate::nn::layer::flatten::FlattenImage;
 use crate::nn::layer::gate::Gate;
+use crate::nn::layer::joined_norm::JoinedNorm;
 use crate::nn::layer::keyless::Keyless;
 use crate::nn::layer::layer_norm::LayerNorm;
 use crate::nn::layer::linear::linear;
@@ -84,7 +85,8 @@ impl Compiler<'_> {
         members: &[&Node],
         parameters: bool,
     ) -> ValueId {
-        let (first, node) = (members[0], members[members.len() - 1]);
+        let node = members[members.len() - 1];
+        let head = members.iter().find(|n| n.module.is_some());
         let output = self.lengths.len();
         let inputs: Vec<ValueId> = inputs.iter().map(|i| self.values[i.0]).collect();
         let once = inputs.iter().all(|v| self.once[*v]);
@@ -93,7 +95,7 @@ impl Compiler<'_> {
         self.steps.push(Step {
             layer,
             name: name(node),
-            kind: kind(first),
+            kind: kind(head.unwrap_or(&members[0])),
             macs: members.iter().map(|n| node_cost(self.arch, n).macs).sum(),
             inputs,
             output,
@@ -113,16 +115,20 @@ impl Compiler<'_> {
 
     fn group(&mut self, group: &Group, end: usize) -> ValueId {
         let node = &self.arch.nodes()[end];
-        let head = self.arch.node(group.members[0]);
+        let nodes = group.members.iter().map(|m| self.arch.node(*m));
+        let nodes: Vec<&Node> = nodes.chain([node]).collect();
+        let head = nodes[0];
         let layer: Box<dyn Layer> = match head.op {
             Op::BatchNorm { .. } => Box::new(self.batch_norm(head, group.activation)),
+            Op::Concat => Box::new(JoinedNorm {
+                columns: self.concat(head).columns,
+                norm: self.batch_norm(nodes[1], group.activation),
+            }),
             _ => Box::new(self.branch(group, end)),
         };
         let mut inputs = head.inputs.clone();
         inputs.extend(group.residual);
-        let parameters = head.module.is_some();
-        let nodes = group.members.iter().map(|m| self.arch.node(*m));
-        let nodes: Vec<&Node> = nodes.chain([node]).collect();
+        let parameters = nodes.iter().any(|n| n.module.is_some());
         self.push(layer, &inputs, &nodes, parameters)
     }
 
@@ -182,11 +188,7 @@ impl Compiler<'_> {
                 channels,
                 gates: Vec::new(),
             }),
-            Op::Concat => {
-                let parts = node.inputs.iter().map(|i| self.arch.node(*i));
-                let channels = parts.map(|n| n.shape.channels());
-                Box::new(Concat::of(channels, self.is_normed(index)))
-            }
+            Op::Concat => Box::new(self.concat(node)),
             Op::Chunk { index, .. } => Box::new(Slice {
                 columns: index * channels..(index + 1) * channels,
                 channels: input.channels(),
@@ -269,11 +271,20 @@ impl Compiler<'_> {
         }
     }
 
-    /// Whether a batch norm reads the node's output.
+    fn concat(&self, node: &Node) -> Concat {
+        let parts = node.inputs.iter().map(|i| self.arch.node(*i));
+        Concat::of(parts.map(|n| n.shape.channels()))
+    }
+
+    /// Whether a batch norm reads the node's output, by itself or side by side with others.
     fn is_normed(&self, index: usize) -> bool {
-        let is_norm =
-            |n: &Node| matches!(n.op, Op::BatchNorm { .. }) && n.inputs.contains(&NodeId(index));
-        self.arch.nodes()[index..].iter().any(is_norm)
+        let mut readers = self.arch.nodes().iter().enumerate().skip(index + 1);
+        readers.any(|(reader, n)| match n.op {
+            _ if !n.inputs.contains(&NodeId(index)) => false,
+            Op::BatchNorm { .. } => true,
+            Op::Concat => self.is_normed(reader),
+            _ => false,
+        })
     }
 
     fn keyless(&self, node: &Node, mut layer: Linear, input: Shape) -> Keyless {

@@ -1,5 +1,5 @@
-//! Which neighbouring nodes run as one step: a batch norm with the sum and activation behind it, and the
-//! end of a residual branch.
+//! Which neighbouring nodes run as one step: a batch norm with the concatenation before it and the sum and
+//! activation behind it, and the end of a residual branch.
 
 use crate::arch::{Activation, Arch, NodeId, Op};
 use crate::nn::kernel::activation::bounds;
@@ -65,15 +65,25 @@ impl Fusion<'_> {
         let mut last = head;
         let mut residual = None;
         let mut activation = None;
-        let is_norm = matches!(self.op(head), Op::BatchNorm { .. });
+        let is_joined =
+            matches!(self.op(head), Op::Concat) && self.arch.node(head).inputs.len() > 1;
+        let is_norm = is_joined || matches!(self.op(head), Op::BatchNorm { .. });
         match self.op(head) {
             Op::BatchNorm { .. } | Op::LayerScale { .. } | Op::StochasticDepth { .. } => {}
+            Op::Concat if is_joined => {
+                let norm = self
+                    .next(head)
+                    .filter(|n| matches!(self.op(*n), Op::BatchNorm { .. }));
+                let Some(norm) = norm else { return };
+                members.push(norm);
+                last = norm;
+            }
             _ => return,
         }
         while let Some(next) = self.next(last) {
             match self.op(next) {
                 Op::StochasticDepth { .. } if matches!(self.op(last), Op::LayerScale { .. }) => {}
-                Op::Add if residual.is_none() => {
+                Op::Add if residual.is_none() && !is_joined => {
                     let inputs = &self.arch.node(next).inputs;
                     residual = inputs.iter().copied().find(|i| *i != last);
                 }

@@ -13,7 +13,7 @@ pub struct Step {
     pub layer: Box<dyn Layer>,
     /// The node's path, or its op where it has none.
     pub name: String,
-    /// The node's op in words, or that of the first of those that run as one: `conv 3x3`, `batch_norm`.
+    /// The node's op in words, or that of the first with parameters of those that run as one: `conv 3x3`.
     pub kind: String,
     /// Multiply-accumulates for one image.
     pub macs: u64,
@@ -169,10 +169,12 @@ impl Lives {
             for value in &step.inputs {
                 last[*value] = i;
             }
-            let first_input = step.inputs.first().copied();
-            let kept_input = first_input.filter(|_| keeps.input);
+            let (head, tail) = step.inputs.split_at(step.inputs.len().min(1));
+            let kept_inputs = [(keeps.input, head), (keeps.others, tail)];
+            let kept_inputs = kept_inputs.into_iter().filter(|(kept, _)| *kept);
+            let kept_inputs = kept_inputs.flat_map(|(_, values)| values).copied();
             let kept_output = keeps.output.then_some(step.output);
-            for value in kept_input.into_iter().chain(kept_output) {
+            for value in kept_inputs.chain(kept_output) {
                 first[value].get_or_insert(i);
             }
         }

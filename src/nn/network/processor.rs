@@ -61,8 +61,9 @@ impl Processor {
             tensors: &mut self.tensors,
             pool: &mut self.pool,
             clock: &mut self.clock,
-            input_moments: None,
+            input_moments: Vec::new(),
             output_moments: None,
+            sums: Vec::new(),
         };
         (&mut self.plan, cx)
     }

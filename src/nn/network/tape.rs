@@ -19,7 +19,7 @@ pub enum Keep {
 /// Activations of a forward pass, as far as they are still needed.
 pub struct Tape {
     values: Vec<Option<Buffer>>,
-    /// Of the channels of activations whose step measured them, until they are asked for.
+    /// Of the channels of activations, as far as they were measured.
     moments: Vec<Option<Moments>>,
 }
 
@@ -37,10 +37,13 @@ impl Tape {
         for (i, step) in plan.steps.iter_mut().enumerate() {
             cx.batch = if step.once { 1 } else { batch };
             let mut output = cx.pool.take(plan.lengths[step.output] * cx.batch);
-            let first = step.inputs.first();
-            cx.input_moments = first.and_then(|v| tape.moments[*v].take());
-            let inputs: Vec<&[f32]> = step.inputs.iter().map(|v| tape.value(Some(v))).collect();
+            let moments = &mut tape.moments;
+            cx.input_moments = step.inputs.iter().map(|v| moments[*v].take()).collect();
+            let inputs = tape.inputs(step);
             let result = step.layer.forward(cx, &inputs, &mut output);
+            for (value, moments) in step.inputs.iter().zip(cx.input_moments.drain(..)) {
+                tape.moments[*value] = moments;
+            }
             tape.moments[step.output] = cx.output_moments.take();
             tape.values[step.output] = Some(output);
             if let Err(error) = result {
@@ -87,10 +90,12 @@ impl Tape {
         let step = &mut steps[run.step];
         cx.batch = if step.once { 1 } else { batch };
         let mut output = cx.pool.take(lengths[run.output] * cx.batch);
-        let inputs: Vec<&[f32]> = step.inputs.iter().map(|v| self.value(Some(v))).collect();
+        let inputs = self.inputs(step);
+        // No step measures what it writes: most norms have running moments.
+        cx.input_moments = inputs.iter().map(|_| None).collect();
         match joined {
             Some((finish, behind)) => {
-                let residual = behind.residual.map(|v| self.value(Some(&v)));
+                let residual = behind.residual.map(|v| self.value(v));
                 let layer = &mut step.layer;
                 layer.forward_finished(cx, &inputs, &finish, residual, &mut output);
             }
@@ -118,7 +123,7 @@ impl Tape {
     /// Copies the output out.
     pub fn copy_output(&self, plan: &Plan, output: &mut Vec<f32>) {
         output.clear();
-        output.extend_from_slice(self.value(Some(&plan.output)));
+        output.extend_from_slice(self.value(plan.output));
     }
 
     /// Runs all steps back, from the gradient of the output.
@@ -131,12 +136,15 @@ impl Tape {
             cx.batch = if step.once { 1 } else { batch };
             if let Some(gradient) = gradients[step.output].take() {
                 let kept = Kept {
-                    input: self.value(step.inputs.first()),
-                    output: self.value(Some(&step.output)),
+                    inputs: &self.inputs(step),
+                    output: self.value(step.output),
                 };
                 let wanted: Vec<bool> = step.inputs.iter().map(|v| plan.wanted[*v]).collect();
-                let inputs = step.layer.backward(cx, kept, gradient, &wanted);
-                for (value, gradient) in step.inputs.iter().zip(inputs) {
+                cx.sums = step.inputs.iter().map(|v| gradients[*v].take()).collect();
+                let own = step.layer.backward(cx, kept, gradient, &wanted);
+                let values = step.inputs.iter();
+                let sums = values.clone().zip(std::mem::take(&mut cx.sums));
+                for (value, gradient) in sums.chain(values.zip(own)) {
                     let Some(gradient) = gradient else { continue };
                     collect(
                         &mut gradients[*value],
@@ -164,9 +172,14 @@ impl Tape {
         }
     }
 
-    /// The values of an activation; empty if there is none, or no more.
-    fn value(&self, id: Option<&ValueId>) -> &[f32] {
-        id.and_then(|v| self.values[*v].as_deref()).unwrap_or(&[])
+    /// What a step reads.
+    fn inputs(&self, step: &Step) -> Vec<&[f32]> {
+        step.inputs.iter().map(|v| self.value(*v)).collect()
+    }
+
+    /// The values of an activation; empty if they are no longer there.
+    fn value(&self, id: ValueId) -> &[f32] {
+        self.values[id].as_deref().unwrap_or(&[])
     }
 
     fn release(&mut self, value: ValueId, pool: &mut Pool) {

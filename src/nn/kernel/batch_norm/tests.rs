@@ -24,6 +24,15 @@ fn affine(channels: usize) -> Affine {
     }
 }
 
+fn factors(channels: usize, clamped: Option<Clamped<'_>>) -> InputGradient<'_> {
+    InputGradient {
+        a: numbers("a", channels),
+        u: numbers("u", channels),
+        v: numbers("v", channels),
+        clamped,
+    }
+}
+
 #[test]
 fn the_affine_part_adds_the_residual_before_the_activation() {
     let (m, c) = (400, 130);
@@ -41,7 +50,7 @@ fn the_affine_part_adds_the_residual_before_the_activation() {
                 activation::forward_chunk(activation, &mut plain);
             }
             let mut y = vec![f32::NAN; m * c];
-            apply(&x, residual, &affine, activation, &mut y);
+            apply(&x[..], residual, &affine, activation, &mut y);
             assert_near(&y, &plain, 1e-6);
         }
     }
@@ -52,11 +61,12 @@ fn sums_see_the_gradient_before_the_activation() {
     let (m, c) = (600, 130);
     let (x, dy) = (numbers("x", m * c), numbers("dy", m * c));
     let (centre, affine) = (numbers("mean", c), affine(c));
+    let factors = |clamped| factors(c, clamped);
     for activation in BEHIND {
         let mut input = vec![f32::NAN; m * c];
-        apply(&x, None, &affine, None, &mut input);
+        apply(&x[..], None, &affine, None, &mut input);
         let mut y = vec![f32::NAN; m * c];
-        apply(&x, None, &affine, activation, &mut y);
+        apply(&x[..], None, &affine, activation, &mut y);
         let mut plain = dy.clone();
         let behind = match activation {
             None => Behind::Nothing,
@@ -69,7 +79,7 @@ fn sums_see_the_gradient_before_the_activation() {
             }
         };
         let mut g = dy.clone();
-        let (sums, dots) = gradient_sums(&x, &mut g, behind, &centre);
+        let (sums, dots) = gradient_sums(&x[..], &mut g, behind, &centre);
         assert_near(&g, &plain, 1e-6);
         for j in 0..c {
             let (x, g) = (column(&x, c, j), column(&plain, c, j));
@@ -87,15 +97,10 @@ fn sums_see_the_gradient_before_the_activation() {
         // Without the output, the same.
         let affine = &affine;
         let clamped = Clamped { bounds, affine };
-        assert_eq!(clamped.gradient_sums(&x, &dy, &centre), (sums, dots));
-        let factors = InputGradient {
-            a: numbers("a", c),
-            u: numbers("u", c),
-            v: numbers("v", c),
-        };
-        factors.in_place(&x, &mut g);
+        assert_eq!(clamped.gradient_sums(&x[..], &dy, &centre), (sums, dots));
+        factors(None).in_place(&x, &mut g);
         let mut dx = dy.clone();
-        clamped.input_gradient(&factors, &x, &mut dx);
+        factors(Some(clamped)).in_place(&x, &mut dx);
         assert_eq!(dx, g);
     }
 }
@@ -104,11 +109,7 @@ fn sums_see_the_gradient_before_the_activation() {
 fn the_input_gradient_is_the_same_in_place_and_beside() {
     let (m, c) = (300, 37);
     let (x, g) = (numbers("x", m * c), numbers("g", m * c));
-    let factors = InputGradient {
-        a: numbers("a", c),
-        u: numbers("u", c),
-        v: numbers("v", c),
-    };
+    let factors = factors(c, None);
     let plain: Vec<f32> = (0..m * c)
         .map(|i| factors.a[i % c] * g[i] + factors.u[i % c] * x[i] + factors.v[i % c])
         .collect();
