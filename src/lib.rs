@@ -6,7 +6,7 @@
 //!
 //! | room | what it owns |
 //! | --- | --- |
-//! | [`random`], [`text`], [`setup`] | ground floor: seeded streams, text made safe to show, the process itself |
+//! | [`random`], [`text`], `private`, [`setup`] | ground floor: seeded streams, text made safe to show, files of one's own, the process itself |
 //! | [`arch`] | architectures: graph of ops with shapes, names and costs; the zoo |
 //! | [`data`] | data sets and loaders |
 //! | [`nn`] | parameters and their files; the executor that runs an [`arch::Arch`] forward and backward |
@@ -27,6 +27,7 @@ pub mod ghn;
 pub mod init;
 mod memory;
 pub mod nn;
+mod private;
 pub mod random;
 pub mod run;
 pub mod setup;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::{RunError, at};
-use super::files;
+use crate::private;
 
 /// Largest config file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -50,13 +50,13 @@ fn one_or_more<'de, D: serde::Deserializer<'de>>(
 impl Config {
     /// Reads the file at `path` over the defaults; no file means the defaults.
     pub(super) fn read(path: &Path) -> Result<Self, RunError> {
-        let text = match files::read_small(path, LARGEST) {
+        let text = match private::read_small(path, LARGEST) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             // A config file may well be a link into a folder of dotfiles.
             Err(_) if path.is_symlink() => {
                 let target = path.canonicalize().map_err(at("reading", path))?;
-                files::read_small(&target, LARGEST).map_err(at("reading", path))?
+                private::read_small(&target, LARGEST).map_err(at("reading", path))?
             }
             Err(e) => return Err(at("reading", path)(e)),
         };

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::error::{RunError, at};
-use super::{RunDir, files, lock};
+use super::{RunDir, lock};
+use crate::private;
 use crate::train::{Command, UnknownCommand};
 
 /// Time between two looks at the file.
@@ -30,7 +31,7 @@ pub fn send(dir: &RunDir, command: Command) -> Result<(), RunError> {
 }
 
 fn append(path: &std::path::Path, command: Command) -> io::Result<()> {
-    let mut file = files::open_append(path)?;
+    let mut file = private::open_append(path)?;
     let mut line = format!("{command}\n");
     if !ends_whole(&file)? {
         line.insert(0, '\n'); // somebody died in the middle of a line
@@ -93,7 +94,7 @@ impl Control {
         if len == self.offset {
             return Ok(());
         }
-        let mut file = files::open_read(&self.path)?;
+        let mut file = private::open_read(&self.path)?;
         file.seek(SeekFrom::Start(self.offset))?;
         let mut bytes = Vec::new();
         file.take(MOST).read_to_end(&mut bytes)?;

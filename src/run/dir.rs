@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{RunError, at};
 use super::request::LARGEST;
-use super::{Home, Request, RunId, clock, files};
+use super::{Home, Request, RunId, clock};
+use crate::private;
 
 /// How many names are tried before giving up; each try draws new digits.
 const TRIES: usize = 100;
@@ -73,8 +74,8 @@ impl RunDir {
     /// As said, or if the directory does not exist.
     pub fn check_owner(&self) -> Result<(), RunError> {
         let owner =
-            files::owner_of_folder(&self.path).map_err(at("opening the run", &self.path))?;
-        let around = self.path.parent().map(files::owner_of_folder);
+            private::owner_of_folder(&self.path).map_err(at("opening the run", &self.path))?;
+        let around = self.path.parent().map(private::owner_of_folder);
         let ours = owner == rustix::process::geteuid().as_raw()
             || matches!(around, Some(Ok(other)) if other == owner);
         if ours {
@@ -133,7 +134,7 @@ impl RunDir {
     /// If it is missing or damaged.
     pub fn request(&self) -> Result<Request, RunError> {
         let path = self.request_file();
-        let text = files::read_small(&path, LARGEST)
+        let text = private::read_small(&path, LARGEST)
             .map_err(at("reading the request of a run,", &path))?;
         Request::parse(&text).map_err(|cause| RunError::Request { path, cause })
     }
@@ -155,10 +156,10 @@ fn completed(request: &Request) -> Request {
 
 /// Makes the directory under a name that no reader looks at.
 fn prepare(aside: &Path, request: &str) -> Result<(), RunError> {
-    files::make_private(aside).map_err(at("making a run in", aside))?;
+    private::make_private(aside).map_err(at("making a run in", aside))?;
     let file = aside.join("request.toml");
-    files::write_new(&file, request.as_bytes()).map_err(at("writing", &file))?;
-    files::sync_folder(aside).map_err(at("writing", aside))
+    private::write_new(&file, request.as_bytes()).map_err(at("writing", &file))?;
+    private::sync_folder(aside).map_err(at("writing", aside))
 }
 
 /// Gives the directory its name. Renaming onto a run that exists fails, since that one is not empty.
@@ -172,7 +173,7 @@ fn place(runs: &Path, aside: &Path, request: &Request) -> Result<RunDir, RunErro
         }
         match std::fs::rename(aside, &dir.path) {
             Ok(()) => {
-                files::sync_folder(runs).map_err(at("writing", runs))?;
+                private::sync_folder(runs).map_err(at("writing", runs))?;
                 return Ok(dir);
             }
             Err(e) => last = e,

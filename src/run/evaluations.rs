@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::{RunError, at};
-use super::{Home, clock, files};
+use super::{Home, clock};
 use crate::nn::Placement;
+use crate::private;
 use crate::train::GhnEvaluation;
 
 /// Folder of the records in the cache folder.
@@ -129,7 +130,7 @@ impl Evaluations {
 /// If the file cannot be written; what was kept stays as it was.
 pub fn keep(home: &Home, record: &EvaluationRecord) -> Result<(), RunError> {
     let folder = folder(home);
-    files::make_all_private(&folder).map_err(at("making the folder", &folder))?;
+    private::make_all_private(&folder).map_err(at("making the folder", &folder))?;
     let path = folder.join(record.file_name());
     let mut kept = record.clone();
     if let Ok(before) = read(&path)
@@ -143,7 +144,7 @@ pub fn keep(home: &Home, record: &EvaluationRecord) -> Result<(), RunError> {
     kept.evaluated_ms = Some(clock::now_ms());
     let text = serde_json::to_string(&kept).map_err(io::Error::other);
     let text = text.map_err(at("writing", &path))?;
-    files::replace_file(&path, text.as_bytes())
+    private::replace(&path, text.as_bytes()).map_err(at("writing", &path))
 }
 
 fn folder(home: &Home) -> PathBuf {
@@ -176,7 +177,7 @@ fn read(path: &Path) -> Result<EvaluationRecord, String> {
             path.display()
         )
     };
-    let text = files::read_small(path, LARGEST).map_err(|e| told(e.to_string()))?;
+    let text = private::read_small(path, LARGEST).map_err(|e| told(e.to_string()))?;
     let record: EvaluationRecord = serde_json::from_str(&text).map_err(|e| told(e.to_string()))?;
     let checked = record.evaluation.check();
     checked.map_err(|e| told(e.to_string()))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::Config;
 use super::error::{RunError, at};
-use super::files;
+use crate::private;
 
 /// Names the folder that holds config, cache and runs in place of the user's own.
 const HOME_VARIABLE: &str = "HYPERSCOPE_HOME";
@@ -80,7 +80,7 @@ impl Home {
     /// # Errors
     /// If it cannot be made.
     pub fn make_runs_folder(&self) -> Result<&Path, RunError> {
-        files::make_all_private(&self.runs).map_err(at("making the runs folder", &self.runs))?;
+        private::make_all_private(&self.runs).map_err(at("making the runs folder", &self.runs))?;
         Ok(&self.runs)
     }
 
@@ -89,7 +89,8 @@ impl Home {
     /// # Errors
     /// If it cannot be made.
     pub fn make_cache_folder(&self) -> Result<&Path, RunError> {
-        files::make_all_private(&self.cache).map_err(at("making the cache folder", &self.cache))?;
+        private::make_all_private(&self.cache)
+            .map_err(at("making the cache folder", &self.cache))?;
         Ok(&self.cache)
     }
 }

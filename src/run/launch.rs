@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::error::{RunError, at};
 use super::standing::read_fully;
-use super::{Holder, RunDir, files, lock};
+use super::{Holder, RunDir, lock};
+use crate::private;
 
 /// How long a worker may take until it holds its run's lock, which is the first thing that it does.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,7 +61,7 @@ pub(super) fn start(dir: &RunDir, mut command: Command) -> Result<Holder, RunErr
         });
     }
     let path = dir.worker_log();
-    let log = files::open_append(&path).map_err(at("opening", &path))?;
+    let log = private::open_append(&path).map_err(at("opening", &path))?;
     let before = log.metadata().map_err(at("reading", &path))?.len();
     let (out, err) = twice(&log).map_err(at("opening", &path))?;
     let child = command

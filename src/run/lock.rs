@@ -9,12 +9,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::error::{RunError, at};
-use super::{Home, RunDir, clock, files};
+use super::{Home, RunDir, clock};
+use crate::private::{self, Ask};
 
 /// How long a starter tries: a reader that only looks holds the lock for microseconds.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -114,7 +113,7 @@ pub fn lease_holder(home: &Home, device: &str) -> Result<Option<Holder>, RunErro
 
 fn lease_file(home: &Home, device: &str) -> Result<PathBuf, RunError> {
     let folder = home.make_cache_folder()?.join("leases");
-    files::make_all_private(&folder).map_err(at("making", &folder))?;
+    private::make_all_private(&folder).map_err(at("making", &folder))?;
     let name: String = format!("{}-{device}.lock", host())
         .chars()
         .map(|c| {
@@ -129,18 +128,13 @@ fn lease_file(home: &Home, device: &str) -> Result<PathBuf, RunError> {
 }
 
 fn take(path: &Path, holder: &Holder, used: &str) -> Result<File, RunError> {
-    let mut file = files::open_rewrite(path).map_err(at("opening the lock", path))?;
+    let mut file = private::open_rewrite(path).map_err(at("opening the lock", path))?;
     let begun = Instant::now();
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => break,
-            Err(Errno::WOULDBLOCK) if begun.elapsed() < PATIENCE => {
-                std::thread::sleep(BETWEEN_TRIES);
-            }
-            Err(Errno::WOULDBLOCK) => return Err(held(path, used)),
-            Err(Errno::INTR) => {}
-            Err(e) => return Err(at("locking", path)(e.into())),
+    while !private::lock(&file, Ask::Alone).map_err(at("locking", path))? {
+        if begun.elapsed() > PATIENCE {
+            return Err(held(path, used));
         }
+        std::thread::sleep(BETWEEN_TRIES);
     }
     sign(&mut file, holder).map_err(at("writing the lock", path))?;
     Ok(file)
@@ -166,7 +160,7 @@ fn held(path: &Path, used: &str) -> RunError {
 }
 
 fn read_holder(path: &Path) -> Option<Holder> {
-    let file = files::open_read(path).ok()?;
+    let file = private::open_read(path).ok()?;
     let mut text = String::new();
     file.take(LARGEST).read_to_string(&mut text).ok()?;
     toml::from_str(&text).ok()
@@ -197,10 +191,10 @@ pub fn is_alive(dir: &RunDir) -> bool {
 /// Whether some process holds the lock at `path`. Looks by taking it shared for a moment, so that
 /// readers do not get in each other's way.
 fn is_locked(path: &Path) -> bool {
-    let Ok(file) = files::open_read(path) else {
+    let Ok(file) = private::open_read(path) else {
         return false;
     };
-    flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    matches!(private::lock(&file, Ask::Shared), Ok(false))
 }
 
 #[cfg(test)]

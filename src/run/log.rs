@@ -20,7 +20,8 @@ use std::thread::JoinHandle;
 use super::error::{RunError, at};
 use super::line::{Parsed, parse};
 use super::standing::{LogEnd, end_of, read_fully};
-use super::{Tail, clock, files};
+use super::{Tail, clock};
+use crate::private;
 use crate::train::Event;
 
 mod writer;
@@ -165,7 +166,7 @@ impl Drop for EventLog {
 
 /// Opens the file, repairs its end, and finds where its run stands.
 fn open(path: &Path) -> io::Result<(File, LogEnd)> {
-    let mut file = files::open_append(path)?;
+    let mut file = private::open_append(path)?;
     let mut end = end_of(&file)?;
     let torn = end.whole.is_none_or(|whole| whole < end.len);
     if torn {

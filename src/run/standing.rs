@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::files;
 use super::line::{Parsed, looks_like_standing, parse, split_line};
+use crate::private;
 use crate::train::{Event, RunState, Split, StepPhases};
 
 /// First piece of a log's end that is read, in bytes; then four times as much, up to [`MOST`].
@@ -200,7 +200,7 @@ pub(super) struct LogEnd {
 /// # Errors
 /// If the file exists and cannot be read; a log that does not exist is an empty one.
 pub(super) fn read_end(path: &Path) -> io::Result<LogEnd> {
-    let file = match files::open_read(path) {
+    let file = match private::open_read(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(LogEnd::default()),
         Err(e) => return Err(e),

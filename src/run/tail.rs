@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::error::{RunError, at};
-use super::files;
 use super::line::{Line, Parsed, parse, split_line};
 use super::standing::read_fully;
+use crate::private;
 
 /// Most bytes that one call of [`Tail::read`] takes; a line that is longer is damaged.
 const CHUNK: usize = 4 << 20;
@@ -113,7 +113,7 @@ impl Tail {
             return Ok(news);
         }
         if self.open.is_none() {
-            let file = files::open_read(&self.path)?;
+            let file = private::open_read(&self.path)?;
             self.open = Some(Open { file, identity });
         }
         if self.was_cut()? {
@@ -252,7 +252,7 @@ mod tests {
     fn log() -> (tempfile::TempDir, PathBuf, File) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
-        let file = files::open_append(&path).unwrap();
+        let file = private::open_append(&path).unwrap();
         (dir, path, file)
     }
 

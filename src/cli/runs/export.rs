@@ -3,10 +3,12 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::print::View;
+use crate::private;
 use crate::run::{self, Event, Line, Request, RunDir, Summary, Tail};
 use crate::text::{Shown, terminal_safe_json};
 
@@ -73,7 +75,8 @@ pub fn run(dir: &RunDir, format: Format, output: Option<&Path>) -> anyhow::Resul
         }
     };
     match output {
-        Some(path) => Ok(run::replace_file(path, text.as_bytes())?),
+        Some(path) => private::replace(path, text.as_bytes())
+            .with_context(|| format!("writing {}", path.display())),
         None => Ok(io::stdout().lock().write_all(text.as_bytes())?),
     }
 }

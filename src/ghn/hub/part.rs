@@ -1,20 +1,16 @@
 //! The part of a file that is here already, and what it is a part of.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::error::at;
 use super::{FetchError, remove, room};
 use crate::nn::files::write_aside;
-
-/// The cache folder is for its owner only.
-const FOLDER_MODE: u32 = 0o700;
+use crate::private;
 
 /// Most bytes that are read of the file that says what a part is a part of.
 const LARGEST_BYTES: u64 = 1 << 16;
@@ -60,12 +56,7 @@ impl Part {
         let path = with(target, ".part");
         let about = with(target, ".part.json");
         let opening = || at("opening", &path);
-        let mut options = OpenOptions::new();
-        let options = options.read(true).append(true).create(true);
-        let file = options
-            .custom_flags(careful())
-            .open(&path)
-            .map_err(opening())?;
+        let file = private::open_append(&path).map_err(opening())?;
         let len = file.metadata().map_err(opening())?.len();
         let version = read_version(&about).filter(|_| len > 0);
         let mut part = Self {
@@ -176,25 +167,13 @@ impl Part {
 
 /// What cannot be read identifies nothing: the download begins anew then.
 fn read_version(about: &Path) -> Option<Version> {
-    let mut text = String::new();
-    let file = File::open(about).ok()?;
-    file.take(LARGEST_BYTES).read_to_string(&mut text).ok()?;
+    let text = private::read_small(about, LARGEST_BYTES).ok()?;
     serde_json::from_str(&text).ok()
 }
 
 /// Makes the cache folder where it is missing.
 pub(super) fn make_folder(folder: &Path) -> Result<(), FetchError> {
-    let mut builder = DirBuilder::new();
-    let builder = builder.mode(FOLDER_MODE).recursive(true);
-    builder.create(folder).map_err(at("making", folder))
-}
-
-/// Not through a link, and without waiting if the name turns out to be a pipe.
-pub(super) fn careful() -> i32 {
-    // The bits of these flags are the same in either sign.
-    (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC)
-        .bits()
-        .cast_signed()
+    private::make_all_private(folder).map_err(at("making", folder))
 }
 
 fn with(target: &Path, end: &str) -> PathBuf {

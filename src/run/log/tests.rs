@@ -32,7 +32,7 @@ fn a_resumed_log_counts_on_after_its_last_good_line() {
     log.event(note("a"));
     log.event(note("b"));
     log.close().unwrap();
-    let mut file = files::open_append(&path).unwrap();
+    let mut file = private::open_append(&path).unwrap();
     file.write_all(b"{\"t\":17,\"seq\":3,\"ki").unwrap();
     let log = EventLog::open(&path).unwrap();
     log.event(note("c"));
@@ -107,7 +107,7 @@ fn a_disk_that_recovers_gets_every_line() {
     let mut writer = Writer::new(full.unwrap(), &LogEnd::default(), Arc::default());
     writer.push(1, &note("before"));
     writer.write();
-    writer.file = files::open_append(&path).unwrap();
+    writer.file = private::open_append(&path).unwrap();
     writer.push(2, &note("after"));
     writer.write();
     assert_eq!(read(&path).lines.len(), 2);

@@ -1,15 +1,15 @@
-//! Opening and making a run's files: private, never through a link, never something that is no file.
+//! Ground floor: files of the program's own, in runs and caches. They are private, never opened through a link, never
+//! something that is no file; replaced as a whole; and locked while their holder lives.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 
-use super::error::{RunError, at};
-
-/// Files of a run can be read and written by their owner only.
+/// Only the owner reads and writes them.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
@@ -126,17 +126,37 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     done
 }
 
-/// As [`replace`], with an error for people.
-///
-/// # Errors
-/// If the file cannot be written; nothing of it is left then.
-pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), RunError> {
-    replace(path, content).map_err(at("writing", path))
-}
-
 /// Brings the names in a folder to the disk.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// How a lock is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To have it alone, if nobody has it.
+    Alone,
+    /// To have it alone, as soon as nobody has it.
+    Wait,
+    /// To see whether somebody has it alone.
+    Shared,
+}
+
+/// Locks an open file until it is closed, at the latest when the process ends; false if somebody else has it.
+pub fn lock(file: &File, ask: Ask) -> io::Result<bool> {
+    let how = match ask {
+        Ask::Alone => FlockOperation::NonBlockingLockExclusive,
+        Ask::Wait => FlockOperation::LockExclusive,
+        Ask::Shared => FlockOperation::NonBlockingLockShared,
+    };
+    loop {
+        match flock(file, how) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
 }
 
 /// The user who owns the folder at `path`, which must be no link.
