@@ -3,6 +3,7 @@
 mod config;
 mod decode;
 mod dense;
+mod device;
 mod features;
 mod files;
 mod gated;
@@ -21,7 +22,7 @@ mod weights;
 mod writer;
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -37,8 +38,10 @@ pub use weight::Weight;
 
 use super::GhnError;
 use crate::arch::TensorChoice;
-use crate::nn::StateDict;
+use crate::nn::arrays::Arrays;
+use crate::nn::{Device, StateDict};
 use decode::{VectorDecoder, WeightDecoder};
+use device::DeviceGhn;
 use features::Features;
 use propagate::Propagation;
 use weights::Weights;
@@ -63,6 +66,8 @@ pub struct Ghn {
     evaluations: Option<String>,
     config: Config,
     model: Model,
+    /// Where it predicts, if not on the CPU.
+    device: Option<Mutex<DeviceGhn>>,
 }
 
 #[derive(Clone, Debug)]
@@ -122,8 +127,20 @@ pub struct Prediction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Seconds {
     pub graph: f64,
+    /// To a device, if it is not predicted on the CPU.
+    pub up: f64,
     pub gnn: f64,
     pub decode: f64,
+    /// From a device.
+    pub down: f64,
+}
+
+impl Seconds {
+    /// All stages.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.graph + self.up + self.gnn + self.decode + self.down
+    }
 }
 
 impl Ghn {
@@ -160,6 +177,7 @@ impl Ghn {
             evaluations: None,
             model: Model::new(config, &Weights::random(config, seed))?,
             config: *config,
+            device: None,
         })
     }
 
@@ -191,6 +209,30 @@ impl Ghn {
             stamp,
             model: Model::new(&config, &weights)?,
             config,
+            device: None,
+        })
+    }
+
+    /// The same GHN, predicting on a device, where its weights lie from now on besides here.
+    ///
+    /// # Errors
+    /// [`GhnError::DeviceMemory`] if they do not fit there, and [`GhnError::Device`] if there is no such device or
+    /// it fails.
+    pub fn on(self, device: Device) -> Result<Self, GhnError> {
+        match device {
+            Device::Cpu => Ok(Self {
+                device: None,
+                ..self
+            }),
+            Device::Cuda(number) => self.with(Arrays::open(number)?),
+        }
+    }
+
+    fn with(self, arrays: Arrays) -> Result<Self, GhnError> {
+        let device = DeviceGhn::new(&self.model, arrays)?;
+        Ok(Self {
+            device: Some(Mutex::new(device)),
+            ..self
         })
     }
 

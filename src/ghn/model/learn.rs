@@ -46,8 +46,9 @@ impl Ghn {
         gradient
     }
 
-    /// Its weights.
+    /// Its weights, to be changed: whatever lies on a device is given up.
     pub fn weights_mut(&mut self) -> Vec<&mut Weight> {
+        self.device = None;
         self.model.list()
     }
 
@@ -60,6 +61,7 @@ impl Ghn {
     /// Takes over what [`Ghn::state`] gave; false, with weights of both, if it is of another GHN.
     #[must_use]
     pub fn load(&mut self, mut state: StateDict) -> bool {
+        self.device = None;
         let mut weights = self.model.list().into_iter();
         weights.all(|weight| state.take(weight.name()).is_some_and(|t| weight.take(t)))
             && state.is_empty()
