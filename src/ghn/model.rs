@@ -51,6 +51,9 @@ pub const DEFAULT: &str = "default";
 /// The name of a GHN of the same kind with random weights.
 pub const UNTRAINED: &str = "untrained";
 
+/// Weights of a large GHN: GHN-3-S has more, GHN-3-T and GHN-2 have fewer.
+const LARGE: usize = 30_000_000;
+
 /// The default GHN's file, in half precision (docs/default-ghn.md).
 static BUILT_IN: &[u8] = include_bytes!("../../assets/default-ghn.safetensors");
 
@@ -66,8 +69,10 @@ pub struct Ghn {
     evaluations: Option<String>,
     config: Config,
     model: Model,
-    /// Where it predicts, if not on the CPU.
-    device: Option<Mutex<DeviceGhn>>,
+    /// Where it predicts.
+    device: Device,
+    /// What lies there, if that is not the CPU.
+    there: Option<Mutex<DeviceGhn>>,
 }
 
 #[derive(Clone, Debug)]
@@ -135,14 +140,6 @@ pub struct Seconds {
     pub down: f64,
 }
 
-impl Seconds {
-    /// All stages.
-    #[must_use]
-    pub fn total(&self) -> f64 {
-        self.graph + self.up + self.gnn + self.decode + self.down
-    }
-}
-
 impl Ghn {
     /// Opens `default`, `untrained`, a checkpoint, or a name in the cache folder. Only the weights of `untrained`
     /// depend on the seed.
@@ -177,7 +174,8 @@ impl Ghn {
             evaluations: None,
             model: Model::new(config, &Weights::random(config, seed))?,
             config: *config,
-            device: None,
+            device: Device::Cpu,
+            there: None,
         })
     }
 
@@ -209,7 +207,8 @@ impl Ghn {
             stamp,
             model: Model::new(&config, &weights)?,
             config,
-            device: None,
+            device: Device::Cpu,
+            there: None,
         })
     }
 
@@ -219,21 +218,24 @@ impl Ghn {
     /// [`GhnError::DeviceMemory`] if they do not fit there, and [`GhnError::Device`] if there is no such device or
     /// it fails.
     pub fn on(self, device: Device) -> Result<Self, GhnError> {
-        match device {
-            Device::Cpu => Ok(Self {
-                device: None,
-                ..self
-            }),
-            Device::Cuda(number) => self.with(Arrays::open(number)?),
-        }
-    }
-
-    fn with(self, arrays: Arrays) -> Result<Self, GhnError> {
-        let device = DeviceGhn::new(&self.model, arrays)?;
+        let there = match device {
+            Device::Cpu => None,
+            Device::Cuda(number) => {
+                let there = DeviceGhn::new(&self.model, Arrays::open(number)?)?;
+                Some(Mutex::new(there))
+            }
+        };
         Ok(Self {
-            device: Some(Mutex::new(device)),
+            device,
+            there,
             ..self
         })
+    }
+
+    /// Where it predicts. All else, and learning, is done on the CPU.
+    #[must_use]
+    pub const fn device(&self) -> Device {
+        self.device
     }
 
     /// The name it was opened by: `default`, `untrained`, or the file's name without its extension.
@@ -303,6 +305,13 @@ impl Ghn {
             ("ghn_sha256", self.hash()?.to_owned()),
             ("ghn_trained", self.trained.to_string()),
         ])
+    }
+
+    /// Whether it is so large that a GPU gains time over a CPU. The smaller ones take a CPU some ten milliseconds,
+    /// mostly for writing; opening a GPU alone takes longer.
+    #[must_use]
+    pub const fn is_large(&self) -> bool {
+        self.model.parameters > LARGE
     }
 
     /// Number of weights.

@@ -48,10 +48,10 @@ impl Ghn {
         let classes = classes.and_then(|p| parameters[p].shape.first().copied());
         let options = options.resolved(classes == Some(self.config().num_classes));
         let writer = Writer::new(self.config(), graph, parameters, &options);
-        let (mut tensors, seconds) = match &self.device {
-            Some(device) => {
-                let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
-                device.predict(&self.model, graph, parameters, &writer)?
+        let (mut tensors, seconds) = match &self.there {
+            Some(there) => {
+                let mut there = there.lock().unwrap_or_else(PoisonError::into_inner);
+                there.predict(&self.model, graph, parameters, &writer)?
             }
             None => self.on_processor(graph, parameters, &writer)?,
         };

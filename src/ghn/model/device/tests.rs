@@ -1,10 +1,12 @@
 //! Predictions on the emulated device against those of the processor.
 
+use std::sync::Mutex;
+
+use super::DeviceGhn;
 use crate::arch::zoo::{self, Options};
 use crate::arch::{self, Arch, TensorChoice};
-use crate::ghn::{
-    ClassLayers, Config, Decoder, Ghn, GhnError, HyperNet, PredictOptions, Prediction,
-};
+use crate::ghn::{ClassLayers, Config, Decoder, Ghn, HyperNet, PredictOptions, Prediction};
+use crate::nn::DeviceError;
 use crate::nn::arrays::Arrays;
 
 const ALL: PredictOptions<'static> = PredictOptions {
@@ -39,8 +41,14 @@ fn ghn3() -> Config {
 /// The same GHN on the processor and on the emulated device; none without a compiler.
 fn both(config: &Config) -> Option<[Ghn; 2]> {
     let arrays = Arrays::emulated(usize::MAX)?;
-    let [here, there] = [(); 2].map(|()| Ghn::untrained(config, 5).unwrap());
-    Some([here, there.with(arrays).unwrap()])
+    let here = Ghn::untrained(config, 5).unwrap();
+    Some([here, emulated(config, arrays).unwrap()])
+}
+
+fn emulated(config: &Config, arrays: Arrays) -> Result<Ghn, DeviceError> {
+    let mut ghn = Ghn::untrained(config, 5).unwrap();
+    ghn.there = Some(Mutex::new(DeviceGhn::new(&ghn.model, arrays)?));
+    Ok(ghn)
 }
 
 /// Fails unless both agree: every value within a hundred-thousandth of its tensor's largest.
@@ -172,12 +180,12 @@ fn a_lack_of_memory_says_what_to_do_and_leaves_the_ghn_usable() {
     let weights = here.parameter_count() * size_of::<f32>();
     let on = |room: usize| {
         let arrays = Arrays::emulated(room)?;
-        Some(Ghn::untrained(&ghn3(), 5).unwrap().with(arrays))
+        Some(emulated(&ghn3(), arrays))
     };
     let Some(too_little) = on(weights / 2) else {
         return;
     };
-    assert!(matches!(too_little, Err(GhnError::DeviceMemory { .. })));
+    assert!(matches!(too_little, Err(DeviceError::OutOfMemory { .. })));
     let there = on(weights + (2 << 20)).unwrap().unwrap();
     let error = there.predict(&arch, &ALL).unwrap_err();
     assert!(error.to_string().contains("--device cpu"), "{error}");
