@@ -307,8 +307,8 @@ impl Ghn {
         ])
     }
 
-    /// Whether it is so large that a GPU gains time over a CPU. The smaller ones take a CPU some ten milliseconds,
-    /// mostly for writing; opening a GPU alone takes longer.
+    /// Whether it is so large that a GPU should gain time over a CPU. The smaller ones take a CPU some ten
+    /// milliseconds, mostly for writing (docs/performance.md).
     #[must_use]
     pub const fn is_large(&self) -> bool {
         self.model.parameters > LARGE

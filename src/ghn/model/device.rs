@@ -37,8 +37,6 @@ pub(super) struct DeviceGhn {
     norm: Option<LayerNorm>,
     weights: WeightDecoder,
     vectors: VectorDecoder,
-    /// Where predictions arrive. It stays, as fresh memory takes longer to come by than to fill.
-    room: Vec<f32>,
 }
 
 impl DeviceGhn {
@@ -59,7 +57,6 @@ impl DeviceGhn {
             weights: WeightDecoder::keep(&model.weights, to)?,
             vectors: VectorDecoder::keep(&model.vectors, to)?,
             arrays,
-            room: Vec::new(),
         })
     }
 
@@ -103,7 +100,7 @@ impl DeviceGhn {
         let places = Places::new(writer, arrays)?;
         places.write(writer, &self.weights, &self.vectors, states.view(), arrays)?;
         seconds.decode = clock.lap(arrays)?;
-        let tensors = places.fetch(writer, &mut self.room, arrays)?;
+        let tensors = places.fetch(writer, arrays)?;
         seconds.down = clock.lap(arrays)?;
         Ok((tensors, seconds))
     }

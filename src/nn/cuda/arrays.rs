@@ -16,8 +16,8 @@ pub use super::driver::{Matrix, Product};
 pub use super::memory::View;
 pub use operations::{Bounds, Tiling};
 
-/// A device that computes with arrays, in the order of the calls; only downloads and [`Arrays::wait`] wait for
-/// the results.
+/// A device that computes with arrays, in the order of the calls; only [`Arrays::fetch`] and
+/// [`Arrays::wait`] wait for the results.
 pub struct Arrays {
     driver: Box<dyn Driver>,
     memory: Memory,
@@ -179,17 +179,15 @@ impl Arrays {
         Ok(())
     }
 
-    /// Waits for all work so far and fetches what came of it.
+    /// Waits for all work so far and fetches what came of it, in one transfer.
     ///
     /// # Errors
-    /// If any of the work failed.
-    ///
-    /// # Panics
-    /// If there are not as many values.
-    pub fn download(&mut self, from: View, to: &mut [f32]) -> Result<(), DeviceError> {
-        assert_eq!(from.values, to.len(), "values to fetch");
-        self.driver
-            .download(from.address, bytemuck::cast_slice_mut(to))
+    /// If any of the work failed, or there is no memory for the values here.
+    pub fn fetch(&mut self, from: View) -> Result<&[f32], DeviceError> {
+        let bytes = from.values * size_of::<f32>();
+        Ok(bytemuck::cast_slice(
+            self.driver.fetch(from.address, bytes)?,
+        ))
     }
 
     /// Waits for all work so far.

@@ -1,5 +1,7 @@
 //! Where predicted parameters lie on a device, how they are written there, and how they come down.
 
+use std::collections::TryReserveError;
+
 use rayon::prelude::*;
 
 use super::super::super::{GhnError, Parameter};
@@ -128,21 +130,13 @@ impl Places {
         self.all.view().part(first, owner.size())
     }
 
-    /// Brings everything down in one transfer, to `room`, and makes tensors of it.
+    /// Brings everything down in one transfer and makes tensors of it.
     pub fn fetch(
         &self,
         writer: &Writer<'_>,
-        room: &mut Vec<f32>,
         arrays: &mut Arrays,
     ) -> Result<Vec<Option<Tensor>>, GhnError> {
-        let no_memory = |_| GhnError::no_room_for(writer.parameters);
-        let total = self.all.view().values;
-        if room.len() < total {
-            *room = Vec::new();
-            *room = memory::with_capacity(total).map_err(no_memory)?;
-            room.resize(total, 0.0);
-        }
-        arrays.download(self.all.view(), &mut room[..total])?;
+        let all = arrays.fetch(self.all.view())?;
         let named = writer.parameters.par_iter().zip(&self.first);
         let tensors = named.map(|(owner, first)| {
             let Some(first) = *first else {
@@ -151,9 +145,10 @@ impl Places {
             let mut values = memory::with_capacity(owner.size())?;
             // Tokens that no GHN predicts come first.
             writer.random_tokens(owner, &mut values);
-            values.extend_from_slice(&room[first..first + owner.size()][values.len()..]);
+            values.extend_from_slice(&all[first..first + owner.size()][values.len()..]);
             Ok(Some(Tensor::new(owner.shape.clone(), values)))
         });
+        let no_memory = |_: TryReserveError| GhnError::no_room_for(writer.parameters);
         tensors.collect::<Result<_, _>>().map_err(no_memory)
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Mutex;
 use super::DeviceGhn;
 use crate::arch::zoo::{self, Options};
 use crate::arch::{self, Arch, TensorChoice};
-use crate::ghn::{ClassLayers, Config, Decoder, Ghn, HyperNet, PredictOptions, Prediction};
+use crate::ghn::{
+    ClassLayers, Config, Decoder, Ghn, HyperNet, PredictOptions, Prediction, Seconds,
+};
 use crate::nn::DeviceError;
 use crate::nn::arrays::Arrays;
 
@@ -77,7 +79,16 @@ fn compare(config: &Config, arch: &Arch, options: &PredictOptions<'_>) {
     let expected = here.predict(arch, options).unwrap();
     // The second time, memory is used again.
     for _ in 0..2 {
-        assert_same(&expected, &there.predict(arch, options).unwrap());
+        let got = there.predict(arch, options).unwrap();
+        assert_same(&expected, &got);
+        let Seconds {
+            graph,
+            up,
+            gnn,
+            decode,
+            down,
+        } = got.seconds;
+        assert!([graph, up, gnn, decode, down].iter().all(|s| *s > 0.0));
     }
 }
 

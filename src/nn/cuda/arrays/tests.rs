@@ -6,9 +6,7 @@ use crate::nn::BiasedAttention;
 use crate::nn::kernel::testing::{assert_near, numbers};
 
 fn fetched(arrays: &mut Arrays, array: &Array) -> Vec<f32> {
-    let mut values = vec![0.0; array.view().values];
-    arrays.download(array.view(), &mut values).unwrap();
-    values
+    arrays.fetch(array.view()).unwrap().to_vec()
 }
 
 #[test]
