@@ -49,23 +49,16 @@ impl Dense {
         let rows = x.values / self.inputs;
         let out = arrays.take(rows * self.outputs)?;
         let to = out.view().matrix(self.outputs);
-        self.apply_some(
-            x.matrix(self.inputs),
-            0..self.outputs,
-            [rows, 1],
-            to,
-            arrays,
-        )?;
+        self.apply_some(x.matrix(self.inputs), 0..self.outputs, rows, to, arrays)?;
         Ok(out)
     }
 
-    /// Neighbouring outputs alone, for each row of `x`; `[rows, count]` says how many of them, and how many pairs
-    /// of such matrices `x` and `out` are.
+    /// Neighbouring outputs alone, for each of the `rows` of `x`, into those of `out`.
     pub fn apply_some(
         &self,
         x: Matrix,
         outputs: Range<usize>,
-        [rows, count]: [usize; 2],
+        rows: usize,
         out: Matrix,
         arrays: &mut Arrays,
     ) -> Result<(), DeviceError> {
@@ -75,7 +68,7 @@ impl Dense {
             rows,
             columns: outputs.len(),
             inner: self.inputs,
-            count,
+            count: 1,
             factor: 1.0,
             a: x,
             b: weight.matrix(self.inputs).transposed(),

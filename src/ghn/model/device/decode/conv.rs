@@ -80,7 +80,7 @@ impl ConvDecoder {
         let seen = block.view().matrix(inputs).transposed();
         let to = values.view().matrix(classes);
         let layer = &self.classes;
-        layer.apply_some(seen, 0..classes, [inputs, 1], to, arrays)?;
+        layer.apply_some(seen, 0..classes, inputs, to, arrays)?;
         Ok(Blocks {
             values,
             per_node: inputs * classes,
@@ -106,7 +106,7 @@ impl ConvDecoder {
             let first = ((top + y) * self.config.max_shape[3] + left) * channels;
             let to = plane.view().from(y * line).matrix(height * line);
             let x = states.matrix(layer.inputs);
-            layer.apply_some(x, first..first + line, [nodes, 1], to, arrays)?;
+            layer.apply_some(x, first..first + line, nodes, to, arrays)?;
         }
         arrays.activate(Activation::Relu, plane.view())?;
         Ok(plane)
@@ -125,7 +125,7 @@ impl ConvDecoder {
         let out = arrays.take(rows * channels)?;
         let (from, to) = (x.matrix(layer.inputs), out.view().matrix(channels));
         if inputs == most {
-            layer.apply_some(from, 0..channels, [rows, 1], to, arrays)?;
+            layer.apply_some(from, 0..channels, rows, to, arrays)?;
             return Ok(out);
         }
         // An output's inputs are neighbours, but outputs are not: a product for each of them.

@@ -97,8 +97,7 @@ impl LowRankDecoder {
             let from = from.matrix(2 * self.rank * self.rank);
             let to = factor.view().from(piece.from).matrix(length);
             let outputs = 0..piece.len;
-            self.spread
-                .apply_some(from, outputs, [nodes, 1], to, arrays)?;
+            self.spread.apply_some(from, outputs, nodes, to, arrays)?;
         }
         Ok(factor)
     }

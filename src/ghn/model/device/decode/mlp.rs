@@ -58,7 +58,7 @@ impl MlpDecoder {
             let to = values.view().from(y * line).matrix(height * line);
             let x = hidden.view().matrix(self.block.inputs);
             let outputs = first..first + line;
-            self.block.apply_some(x, outputs, [nodes, 1], to, arrays)?;
+            self.block.apply_some(x, outputs, nodes, to, arrays)?;
         }
         Ok(Blocks {
             values,
