@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::ghn::Ghn;
 use crate::nn::{self, Device, Placement, Precision};
 use crate::setup;
 
@@ -47,7 +48,7 @@ pub struct Common {
     /// Print JSON instead of tables: one document, or one line per item for streams
     #[arg(long, global = true)]
     pub json: bool,
-    /// Where networks run: auto (a GPU if there is one), cpu or cuda:N
+    /// Where networks run and GHNs predict: auto (a GPU if there is one; small GHNs on the CPU), cpu or cuda:N
     #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
     /// How activations are stored: f32, or bf16 on a GPU
@@ -89,6 +90,27 @@ impl Common {
             word => word.parse()?,
         };
         Ok(Placement::new(device, self.dtype)?)
+    }
+
+    /// A GHN where it is to predict: on the device that is named, or, for `auto`, on a GPU if it is large.
+    ///
+    /// # Errors
+    /// If `--device` names none, or the GHN does not fit there.
+    pub fn placed(&self, ghn: Ghn) -> anyhow::Result<Ghn> {
+        let device = match self.device.as_str() {
+            AUTO if ghn.is_large() => Device::auto(),
+            AUTO => Device::Cpu,
+            word => word.parse()?,
+        };
+        Ok(ghn.on(device)?)
+    }
+
+    /// Opens a GHN to predict with.
+    ///
+    /// # Errors
+    /// If there is none of this name, and as [`Common::placed`].
+    pub fn open_ghn(&self, name: &str) -> anyhow::Result<Ghn> {
+        self.placed(Ghn::open(name, self.seed)?)
     }
 
     /// The same options for a child process.

@@ -16,6 +16,7 @@ mod pickle;
 mod state;
 mod update;
 
+pub use cuda::arrays;
 pub use device::{
     Device, DeviceError, Placement, Precision, UnknownDevice, UnknownPrecision,
     look_for_libraries_in,

@@ -1,11 +1,12 @@
 //! `hyperscope check`: compares this build, on this device, with reference numbers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Common;
+use crate::nn::Device;
 
 mod exec;
 mod fill;
@@ -15,6 +16,7 @@ mod init;
 mod measure;
 mod ops;
 mod post;
+mod published;
 mod stored;
 mod tiny;
 mod train;
@@ -35,7 +37,7 @@ enum What {
     Init(Reference),
     /// GHN graphs: nodes, order, edges, distances
     Graph(Reference),
-    /// Predicted parameters
+    /// Predicted parameters; on a GPU also those of published sizes, against the CPU's
     Ghn(Reference),
     /// Noise and orthogonal re-initialisation
     Post(Reference),
@@ -105,7 +107,7 @@ pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<()> {
         What::Train(r) => train::cases(&r.path, common.placement()?)?,
         What::Init(r) => init::cases(&r.path)?,
         What::Graph(r) => graph::cases(&r.path)?,
-        What::Ghn(r) => ghn::cases(&r.path)?,
+        What::Ghn(r) => ghn_cases(&r.path, common.placement()?.device, common.seed)?,
         What::Post(r) => post::cases(&r.path)?,
         What::Ops => ops::cases(common.placement()?),
     };
@@ -124,6 +126,15 @@ pub fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<()> {
         report.cases.len()
     );
     Ok(())
+}
+
+/// The reference's cases, and on a GPU those against the CPU.
+fn ghn_cases(path: &Path, device: Device, seed: u64) -> anyhow::Result<Vec<Case>> {
+    let mut cases = ghn::cases(path, device)?;
+    if device != Device::Cpu {
+        cases.extend(published::cases(device, seed)?);
+    }
+    Ok(cases)
 }
 
 fn print(common: &Common, report: &Report) -> anyhow::Result<()> {

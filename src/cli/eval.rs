@@ -16,7 +16,7 @@ use crate::arch::zoo::Options;
 use crate::arch::{self, Arch, TensorRole};
 use crate::data::{EvalLoader, Protocol, Split};
 use crate::init::{self, Classifier, Post, Source, Start};
-use crate::nn::{Mode, Network, StateDict};
+use crate::nn::{Device, Mode, Network, StateDict};
 use crate::run::Home;
 use crate::text::Shown;
 use crate::train::{Metrics, evaluate_with};
@@ -147,7 +147,7 @@ fn weights(arch: &Arch, path: &Path, seed: u64) -> anyhow::Result<StateDict> {
         orth: false,
         classifier: Classifier::Stored,
     };
-    let started = init::start(arch, &start, "", &Post::default(), seed);
+    let started = init::start(arch, &start, "", &Post::default(), seed, Device::Cpu);
     Ok(started.context("reading the weights")?.state)
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::Common;
 use super::arch::NetworkShape;
 use crate::arch::Arch;
-use crate::ghn::{ClassLayers, Ghn};
+use crate::ghn::ClassLayers;
 use calibration::CalibrationArgs;
 use post::PostArgs;
 use work::Work;
@@ -88,7 +88,7 @@ pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
     }
     let archs: Vec<&Arch> = networks.iter().map(|n| &n.arch).collect();
     let data = args.calibration.open(&archs)?;
-    let ghn = Ghn::open(&args.ghn, common.seed)?;
+    let ghn = common.open_ghn(&args.ghn)?;
     if !ghn.trained() {
         eprintln!(
             "the GHN \"{}\" is untrained: its weights are random, and so is what it predicts",

@@ -3,23 +3,37 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ghn::{Ghn, GhnError, Stamp};
+use crate::nn::Device;
 
 /// A GHN, for as long as its file stays the same. Its clones share it between threads: one that asks waits while
 /// another opens.
 #[derive(Clone, Default)]
-pub struct Opened(Arc<Mutex<Option<AtHand>>>);
+pub struct Opened {
+    at_hand: Arc<Mutex<Option<AtHand>>>,
+    /// Where large ones predict.
+    device: Device,
+}
 
 /// What was opened, and of which file it was made.
 type AtHand = (Stamp, Arc<Ghn>);
 
 impl Opened {
+    /// Nothing is open yet.
+    #[must_use]
+    pub fn on(device: Device) -> Self {
+        Self {
+            device,
+            ..Self::default()
+        }
+    }
+
     /// The GHN of this name, read only if it is not the one at hand, and its stamp.
     ///
     /// # Errors
     /// [`GhnError`] if there is no such GHN or it cannot be read.
     pub fn get(&self, name: &str, seed: u64) -> Result<AtHand, GhnError> {
         let stamp = Stamp::of(name, seed)?;
-        let mut at_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at_hand = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, ghn)) = &*at_hand
             && *of == stamp
         {
@@ -27,7 +41,11 @@ impl Opened {
         }
         // Two large ones may not fit into memory.
         *at_hand = None;
-        let ghn = Arc::new(Ghn::open(name, seed)?);
+        let mut ghn = Ghn::open(name, seed)?;
+        if ghn.is_large() {
+            ghn = ghn.on(self.device)?;
+        }
+        let ghn = Arc::new(ghn);
         *at_hand = Some((stamp.clone(), Arc::clone(&ghn)));
         Ok((stamp, ghn))
     }

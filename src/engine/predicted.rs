@@ -17,8 +17,10 @@ pub fn describe(arch: &Arch, ghn: &Ghn, prediction: &Prediction) -> Predicted {
         unpredicted: prediction.unpredicted.clone(),
         seconds: PredictSeconds {
             graph: prediction.seconds.graph,
+            up: prediction.seconds.up,
             gnn: prediction.seconds.gnn,
             decode: prediction.seconds.decode,
+            down: prediction.seconds.down,
             write: 0.0,
         },
     }

@@ -223,7 +223,21 @@ pub struct Predicted {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PredictSeconds {
     pub graph: f64,
+    /// To a device; zero on the CPU.
+    #[serde(default)]
+    pub up: f64,
     pub gnn: f64,
     pub decode: f64,
+    /// From a device; zero on the CPU.
+    #[serde(default)]
+    pub down: f64,
     pub write: f64,
+}
+
+impl PredictSeconds {
+    /// All but writing a file.
+    #[must_use]
+    pub fn predicting(&self) -> f64 {
+        self.graph + self.up + self.gnn + self.decode + self.down
+    }
 }

@@ -12,6 +12,7 @@ use super::evaluate;
 use super::opened::Opened;
 use super::protocol::{Answer, Body, Command, EvaluationSpec, Request};
 use super::session::{Session, SessionError, Surroundings};
+use crate::nn::Device;
 
 /// The ids of the requests that the app no longer wants.
 #[derive(Clone, Default)]
@@ -118,10 +119,12 @@ pub fn serve(
     let (sender, requests) = channel();
     let reader = cancelled.clone();
     thread::spawn(move || read_requests(input, &sender, &reader));
+    // Who has no GPU to run networks on can still predict.
+    let device = around.placement.as_ref().map_or(Device::Cpu, |p| p.device);
     let server = Server {
         cancelled,
         output,
-        opened: Opened::default(),
+        opened: Opened::on(device),
         around,
     };
     server.answer_all(&requests)

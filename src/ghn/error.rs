@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::Parameter;
 
+use crate::nn::DeviceError;
 use crate::nn::files::FileError;
 use crate::text::Shown;
 
@@ -73,6 +74,23 @@ pub enum GhnError {
         .values * size_of::<f32>() / 1_000_000
     )]
     Memory { values: usize },
+    #[error(
+        "the device has not enough memory for this GHN and its prediction: {} MB more were asked for; end what else \
+         uses it, or predict with --device cpu",
+        .bytes.div_ceil(1_000_000)
+    )]
+    DeviceMemory { bytes: usize },
+    #[error("predicting: {0}")]
+    Device(DeviceError),
+}
+
+impl From<DeviceError> for GhnError {
+    fn from(error: DeviceError) -> Self {
+        match error {
+            DeviceError::OutOfMemory { bytes } => Self::DeviceMemory { bytes },
+            other => Self::Device(other),
+        }
+    }
 }
 
 impl GhnError {

@@ -3,6 +3,7 @@
 mod config;
 mod decode;
 mod dense;
+mod device;
 mod features;
 mod files;
 mod gated;
@@ -21,7 +22,7 @@ mod weights;
 mod writer;
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -37,8 +38,10 @@ pub use weight::Weight;
 
 use super::GhnError;
 use crate::arch::TensorChoice;
-use crate::nn::StateDict;
+use crate::nn::arrays::Arrays;
+use crate::nn::{Device, StateDict};
 use decode::{VectorDecoder, WeightDecoder};
+use device::DeviceGhn;
 use features::Features;
 use propagate::Propagation;
 use weights::Weights;
@@ -47,6 +50,9 @@ use weights::Weights;
 pub const DEFAULT: &str = "default";
 /// The name of a GHN of the same kind with random weights.
 pub const UNTRAINED: &str = "untrained";
+
+/// Weights of a large GHN: GHN-3-S has more, GHN-3-T and GHN-2 have fewer.
+const LARGE: usize = 30_000_000;
 
 /// The default GHN's file, in half precision (docs/default-ghn.md).
 static BUILT_IN: &[u8] = include_bytes!("../../assets/default-ghn.safetensors");
@@ -63,6 +69,10 @@ pub struct Ghn {
     evaluations: Option<String>,
     config: Config,
     model: Model,
+    /// Where it predicts.
+    device: Device,
+    /// What lies there, if that is not the CPU.
+    there: Option<Mutex<DeviceGhn>>,
 }
 
 #[derive(Clone, Debug)]
@@ -122,8 +132,12 @@ pub struct Prediction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Seconds {
     pub graph: f64,
+    /// To a device, if it is not predicted on the CPU.
+    pub up: f64,
     pub gnn: f64,
     pub decode: f64,
+    /// From a device.
+    pub down: f64,
 }
 
 impl Ghn {
@@ -160,6 +174,8 @@ impl Ghn {
             evaluations: None,
             model: Model::new(config, &Weights::random(config, seed))?,
             config: *config,
+            device: Device::Cpu,
+            there: None,
         })
     }
 
@@ -191,7 +207,35 @@ impl Ghn {
             stamp,
             model: Model::new(&config, &weights)?,
             config,
+            device: Device::Cpu,
+            there: None,
         })
+    }
+
+    /// The same GHN, predicting on a device, where its weights lie from now on besides here.
+    ///
+    /// # Errors
+    /// [`GhnError::DeviceMemory`] if they do not fit there, and [`GhnError::Device`] if there is no such device or
+    /// it fails.
+    pub fn on(self, device: Device) -> Result<Self, GhnError> {
+        let there = match device {
+            Device::Cpu => None,
+            Device::Cuda(number) => {
+                let there = DeviceGhn::new(&self.model, Arrays::open(number)?)?;
+                Some(Mutex::new(there))
+            }
+        };
+        Ok(Self {
+            device,
+            there,
+            ..self
+        })
+    }
+
+    /// Where it predicts. All else, and learning, is done on the CPU.
+    #[must_use]
+    pub const fn device(&self) -> Device {
+        self.device
     }
 
     /// The name it was opened by: `default`, `untrained`, or the file's name without its extension.
@@ -261,6 +305,13 @@ impl Ghn {
             ("ghn_sha256", self.hash()?.to_owned()),
             ("ghn_trained", self.trained.to_string()),
         ])
+    }
+
+    /// Whether it is so large that a GPU should gain time over a CPU. The smaller ones take a CPU some ten
+    /// milliseconds, mostly for writing (docs/performance.md).
+    #[must_use]
+    pub const fn is_large(&self) -> bool {
+        self.model.parameters > LARGE
     }
 
     /// Number of weights.

@@ -9,7 +9,7 @@ use super::file::{self, Classifier};
 use super::{InitError, Post, PostReport, post_process, random};
 use crate::arch::Arch;
 use crate::ghn::{Ghn, PredictOptions};
-use crate::nn::StateDict;
+use crate::nn::{Device, StateDict};
 
 /// Where first parameters come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -123,7 +123,7 @@ pub struct UsedGhn {
 
 /// Makes the first parameters of `arch`: random ones from `seed`; over them the prediction of the
 /// GHN called `ghn`, or a file's; then post-processing, with the strength and first layer of `post`
-/// (whether noise and QR are done, the start says; their seed is `seed`).
+/// (whether noise and QR are done, the start says; their seed is `seed`). A GHN predicts on `device`.
 ///
 /// # Errors
 /// [`InitError`] if the GHN or the file cannot be used for this architecture, or post-processing
@@ -134,10 +134,11 @@ pub fn start(
     ghn: &str,
     post: &Post,
     seed: u64,
+    device: Device,
 ) -> Result<Started, InitError> {
     let mut started = match &start.source {
         Source::Random => plain(random::state(arch, seed)),
-        Source::Ghn => predicted(arch, ghn, seed)?,
+        Source::Ghn => predicted(arch, ghn, seed, device)?,
         Source::File(path) => plain(file::state(path, arch, seed, start.classifier)?),
     };
     if start.post_processes() {
@@ -165,8 +166,8 @@ const fn plain(state: StateDict) -> Started {
     }
 }
 
-fn predicted(arch: &Arch, name: &str, seed: u64) -> Result<Started, InitError> {
-    let ghn = Ghn::open(name, seed)?;
+fn predicted(arch: &Arch, name: &str, seed: u64, device: Device) -> Result<Started, InitError> {
+    let ghn = Ghn::open(name, seed)?.on(device)?;
     let options = PredictOptions {
         seed,
         ..PredictOptions::default()
@@ -222,7 +223,7 @@ mod tests {
             ..Post::default()
         };
         let asked: Start = "ghn+noise+orth".parse().unwrap();
-        let started = start(&arch, &asked, "untrained", &post, 3).unwrap();
+        let started = start(&arch, &asked, "untrained", &post, 3, Device::Cpu).unwrap();
         assert_eq!(started.state.len(), arch.tensors().len());
         let used = started.ghn.unwrap();
         assert!(!used.trained && !used.hash.is_empty());

@@ -7,11 +7,13 @@
 //! | `memory`, `tensors` | buffers that are used again; parameters, gradients, moments |
 //! | `layer` | one file per op: forward and backward as launches |
 //! | `executor`, `tape`, `update` | a batch forward and back; the optimiser |
+//! | `arrays` | what other rooms compute on a device: plain arrays and operations |
 //! | `gpu` | the driver that works on a GPU |
 //! | `kernels` | the kernels' sources |
 //! | `emulated` | in tests: a driver that runs the kernels' sources on the processor |
 
 mod argument;
+pub mod arrays;
 mod driver;
 mod executor;
 #[cfg(feature = "cuda")]

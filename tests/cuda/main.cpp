@@ -16,6 +16,7 @@
 #include "pool.h"
 #include "random.h"
 #include "softmax.h"
+#include "tile.h"
 
 static void wrong_address(int signal) {
     const char* what = signal == SIGILL || signal == SIGTRAP ? "at a wrong alignment" : "beyond the end of an array";
@@ -55,6 +56,8 @@ int main() {
     FOR_BOTH(test_depthwise);
     FOR_BOTH(test_pools);
     FOR_BOTH(test_softmax);
+    test_tile_weight();
+    test_tile_vector();
     FOR_BOTH(test_cross_entropy);
     test_gradient_norm();
     test_optimisers();

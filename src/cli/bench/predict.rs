@@ -12,8 +12,9 @@ use crate::cli::arch::Network;
 use crate::cli::runs::print;
 use crate::cli::runs::table::{Align, Table};
 use crate::engine::protocol::PredictSeconds;
-use crate::ghn::{Config, Ghn, GhnError, PredictOptions, Prediction};
+use crate::ghn::{Config, Ghn, GhnError, PredictOptions, Prediction, Seconds};
 use crate::memory;
+use crate::nn::Device;
 
 /// Predictions before those that are timed.
 const WARM_UP: usize = 3;
@@ -39,6 +40,7 @@ struct Answer<'a> {
     params: usize,
     tensors: usize,
     threads: usize,
+    device: String,
     /// Timed predictions.
     runs: usize,
     seconds: PredictSeconds,
@@ -56,7 +58,7 @@ struct Answer<'a> {
 /// If network or GHN cannot be had, or the memory does not suffice.
 pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
     let arch = args.network.build()?;
-    let ghn = opened(&args.ghn, common.seed)?;
+    let ghn = common.placed(opened(&args.ghn, common.seed)?)?;
     let timed = || -> anyhow::Result<(f64, Prediction)> {
         let start = Instant::now();
         let prediction = ghn.predict(&arch, &PredictOptions::default())?;
@@ -69,27 +71,38 @@ pub fn run(common: &Common, args: &PredictArgs) -> anyhow::Result<()> {
         timed()?;
     }
     let (mut totals, mut floors) = (Vec::new(), Vec::new());
-    let [mut graphs, mut gnns, mut decodes] = [const { Vec::new() }; 3];
+    let mut stages: [Vec<f64>; 5] = Default::default();
     for _ in 0..args.steps {
         let (total, prediction) = timed()?;
         totals.push(total);
-        graphs.push(prediction.seconds.graph);
-        gnns.push(prediction.seconds.gnn);
-        decodes.push(prediction.seconds.decode);
+        let Seconds {
+            graph,
+            up,
+            gnn,
+            decode,
+            down,
+        } = prediction.seconds;
+        for (all, one) in stages.iter_mut().zip([graph, up, gnn, decode, down]) {
+            all.push(one);
+        }
         drop(prediction);
         floors.push(floor(&sizes)?);
     }
+    let [graph, up, gnn, decode, down] = stages;
     let answer = Answer {
         arch: arch.name(),
         ghn: &args.ghn,
         params: sizes.iter().sum(),
         tensors: sizes.len(),
         threads: rayon::current_num_threads(),
+        device: ghn.device().to_string(),
         runs: totals.len(),
         seconds: PredictSeconds {
-            graph: median(graphs)?,
-            gnn: median(gnns)?,
-            decode: median(decodes)?,
+            graph: median(graph)?,
+            up: median(up)?,
+            gnn: median(gnn)?,
+            decode: median(decode)?,
+            down: median(down)?,
             write: 0.0,
         },
         total: median(totals)?,
@@ -141,23 +154,40 @@ fn median(mut seconds: Vec<f64>) -> anyhow::Result<f64> {
 fn show(answer: &Answer<'_>) -> anyhow::Result<()> {
     let milliseconds = |s: f64| format!("{:.2} ms", 1e3 * s);
     let PredictSeconds {
-        graph, gnn, decode, ..
+        graph,
+        up,
+        gnn,
+        decode,
+        down,
+        ..
     } = answer.seconds;
-    let rows = [
+    let on_cpu = answer.device == Device::Cpu.to_string();
+    let mut rows = vec![
         ("graph", graph),
+        ("to the device", up),
         ("node states", gnn),
         ("decoding", decode),
+        ("from the device", down),
         ("all of it", answer.total),
         ("the first time", answer.first),
         ("writing alone", answer.floor),
     ];
+    if on_cpu {
+        rows.retain(|(what, _)| !what.ends_with("the device"));
+    }
     let mut table = Table::new(&[("", Align::Left), ("median", Align::Right)]);
     for (what, seconds) in rows {
         table.row(&[what, &milliseconds(seconds)]);
     }
     let mut lines = vec![format!(
-        "{} by {}: {} values in {} tensors, {} threads, {} predictions",
-        answer.arch, answer.ghn, answer.params, answer.tensors, answer.threads, answer.runs
+        "{} by {}: {} values in {} tensors, {}, {} threads, {} predictions",
+        answer.arch,
+        answer.ghn,
+        answer.params,
+        answer.tensors,
+        answer.device,
+        answer.threads,
+        answer.runs
     )];
     lines.extend(table.lines());
     print::lines(&lines)

@@ -9,25 +9,25 @@ use crate::arch::Arch;
 use crate::ghn::reference::{StoredPrediction, StoredPredictions};
 use crate::ghn::{ClassLayers, Ghn, Graph, Parameter, PredictOptions};
 use crate::nn::files::read_state;
-use crate::nn::{StateDict, Tensor};
+use crate::nn::{Device, StateDict, Tensor};
 
 /// Largest difference of a predicted value, in units of its tensor's largest value.
-const PREDICTION_TOLERANCE: f64 = 1e-4;
+pub(super) const PREDICTION_TOLERANCE: f64 = 1e-4;
 /// Largest difference of a node's state, absolute.
 const STATE_TOLERANCE: f64 = 2e-5;
 
-/// Cases for every stored prediction, whole state dict and set of node states.
+/// Cases for every stored prediction and whole state dict, predicted on `device`, and set of node states.
 ///
 /// # Errors
 /// If the folder holds no predictions, or a file cannot be read.
-pub fn cases(path: &Path) -> anyhow::Result<Vec<Case>> {
+pub fn cases(path: &Path, device: Device) -> anyhow::Result<Vec<Case>> {
     let files = stored::files(path, "pred", ".pred.json.gz")?;
     anyhow::ensure!(
         !files.is_empty(),
         "there are no predictions in {}; give a folder that holds pred/*.pred.json.gz",
         path.display()
     );
-    let mut ghns = Ghns::new(path);
+    let mut ghns = Ghns::new(path, device);
     let mut cases = Vec::new();
     for file in &files {
         predictions(file, &mut ghns, &mut cases)?;
@@ -44,12 +44,14 @@ pub fn cases(path: &Path) -> anyhow::Result<Vec<Case>> {
 /// The reference's GHNs, opened once each.
 struct Ghns {
     folder: PathBuf,
+    device: Device,
     open: BTreeMap<String, Result<Ghn, String>>,
 }
 
 impl Ghns {
-    fn new(folder: &Path) -> Self {
+    fn new(folder: &Path, device: Device) -> Self {
         Self {
+            device,
             folder: folder.join("weights"),
             open: BTreeMap::new(),
         }
@@ -60,7 +62,7 @@ impl Ghns {
         if !self.open.contains_key(name) {
             let path = self.folder.join(format!("{name}.safetensors"));
             let ghn = if path.is_file() {
-                Ok(Ghn::read(&path)?)
+                Ok(Ghn::read(&path)?.on(self.device)?)
             } else {
                 Err(format!("the folder has no weights of {name}"))
             };
@@ -133,7 +135,7 @@ fn tensors_case(
     file: &Stored,
     kind: &str,
     ghns: &mut Ghns,
-    compare: Compare,
+    compared: Compare,
 ) -> anyhow::Result<Case> {
     let case = format!("{kind}/{}", file.tag);
     let Some((tag, name)) = file.tag.split_once('.') else {
@@ -150,7 +152,7 @@ fn tensors_case(
         (Some(arch), Ok(ghn)) => {
             let mut worst = Worst::default();
             let expected = read_state(&file.path)?.tensors;
-            let tolerance = compare(arch, ghn, &expected, &mut worst)?;
+            let tolerance = compared(arch, ghn, &expected, &mut worst)?;
             worst.case(&case, tolerance, None)
         }
     })
@@ -168,6 +170,12 @@ fn whole_prediction(
         ..PredictOptions::default()
     };
     let got = ghn.predict(arch, &options)?.tensors;
+    compare(&got, expected, worst);
+    Ok(PREDICTION_TOLERANCE)
+}
+
+/// Every value of every tensor, in units of the tensor's largest one.
+pub(super) fn compare(got: &StateDict, expected: &StateDict, worst: &mut Worst) {
     for (name, expected) in expected.iter() {
         let error = match got.get(name).filter(|t| t.shape == expected.shape) {
             Some(got) => {
@@ -180,7 +188,6 @@ fn whole_prediction(
         };
         worst.note(name, error);
     }
-    Ok(PREDICTION_TOLERANCE)
 }
 
 /// Features, states after message passing, and states as the decoders read them.
@@ -224,7 +231,7 @@ fn difference(a: &[f32], b: &[f32]) -> f64 {
 
 /// The worst of several comparisons.
 #[derive(Default)]
-struct Worst {
+pub(super) struct Worst {
     error: f64,
     name: String,
     count: usize,
@@ -239,7 +246,7 @@ impl Worst {
         }
     }
 
-    fn case(self, name: &str, tolerance: f64, complaint: Option<&str>) -> Case {
+    pub fn case(self, name: &str, tolerance: f64, complaint: Option<&str>) -> Case {
         let note = match complaint {
             Some(complaint) => complaint.to_owned(),
             None => format!("{} tensors, worst {}", self.count, self.name),

@@ -165,7 +165,8 @@ fn first_parameters(
         max_size: asked.max_size,
         ..Post::default()
     };
-    let started = init::start(arch, &start, ghn, &post, request.seed)
+    let device = placement(request)?.device;
+    let started = init::start(arch, &start, ghn, &post, request.seed, device)
         .context("making the first parameters")?;
     for text in started.warnings {
         reporter.event(Event::Note { text });

@@ -70,7 +70,7 @@ pub fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let placement = common.placement()?;
     let home = Home::find()?;
     let data = ask::open_data(&args.data, &home)?;
-    let ghn = Ghn::open(&args.ghn, common.seed)?;
+    let ghn = common.open_ghn(&args.ghn)?;
     let options = EvaluatorOptions {
         side: args.image,
         batch: args.batch,

@@ -53,7 +53,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> anyhow::Result<()> {
         Some(path) => NormTable::read(path)?,
         None => NormTable::published(),
     };
-    let ghn = Ghn::open(&args.ghn, common.seed)?;
+    let ghn = common.open_ghn(&args.ghn)?;
     let column = column(args, &table, &ghn)?;
     let rows = rows(args, &table, column)?;
     let checks = checks(common, args, &ghn, &rows);

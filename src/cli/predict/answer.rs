@@ -88,8 +88,8 @@ fn lines(answer: &Answer) -> Vec<String> {
     );
     rows.extend([
         ("graph", milliseconds(seconds.graph)),
-        ("node states", milliseconds(seconds.gnn)),
-        ("decoding", milliseconds(seconds.decode)),
+        ("node states", milliseconds(seconds.up + seconds.gnn)),
+        ("decoding", milliseconds(seconds.decode + seconds.down)),
         ("writing", milliseconds(seconds.write)),
         ("file", answer.output.clone()),
     ]);

@@ -1,10 +1,10 @@
 //! Decoders: node states to blocks of weights and to vectors, and back.
 
-mod conv;
-mod lowrank;
-mod mlp;
+pub(super) mod conv;
+pub(super) mod lowrank;
+pub(super) mod mlp;
 mod vectors;
 mod weights;
 
 pub(super) use vectors::{VectorBatch, VectorDecoder, Vectors};
-pub(super) use weights::{Tape, WeightDecoder};
+pub(super) use weights::{Kind, Tape, WeightDecoder};

@@ -234,7 +234,7 @@ pub(super) struct LayerNorm {
 }
 
 /// torch's default.
-const EPS: f64 = 1e-5;
+pub(super) const EPS: f64 = 1e-5;
 
 impl LayerNorm {
     pub fn apply(&self, x: &mut [f32]) {

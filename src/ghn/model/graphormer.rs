@@ -10,8 +10,8 @@ use super::weight::Weight;
 use super::weights::Weights;
 use crate::arch::Activation;
 use crate::nn::{BiasedAttention, activate, activate_backward};
-use bias::{EdgeBias, Pairs};
-use places::Places;
+pub(super) use bias::{EdgeBias, Pairs};
+pub(super) use places::Places;
 
 mod bias;
 mod places;
@@ -19,22 +19,22 @@ mod places;
 /// Layers of a Graphormer, with what the first one adds to the features.
 #[derive(Clone, Debug)]
 pub(super) struct Graphormer {
-    width: usize,
-    heads: usize,
-    places: Places,
-    bias: EdgeBias,
-    layers: Vec<Layer>,
+    pub width: usize,
+    pub heads: usize,
+    pub places: Places,
+    pub bias: EdgeBias,
+    pub layers: Vec<Layer>,
 }
 
 /// Transformer layer with norms before each part.
 #[derive(Clone, Debug)]
-struct Layer {
-    attention_norm: LayerNorm,
+pub(super) struct Layer {
+    pub attention_norm: LayerNorm,
     /// Queries, keys and values, one after the other: `[3 C, C]`.
-    queries: Dense,
-    out: Dense,
-    feed_norm: LayerNorm,
-    feed: [Dense; 2],
+    pub queries: Dense,
+    pub out: Dense,
+    pub feed_norm: LayerNorm,
+    pub feed: [Dense; 2],
 }
 
 impl Graphormer {

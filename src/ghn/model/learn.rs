@@ -6,7 +6,7 @@ use super::propagate::{States, Tape};
 use super::weight::Weight;
 use super::writer::{Writer, WriterTape};
 use super::{ClassLayers, Ghn, Model, PredictOptions};
-use crate::nn::StateDict;
+use crate::nn::{Device, StateDict};
 
 /// A loss's derivatives by all weights of a GHN.
 #[derive(Clone, Debug)]
@@ -46,8 +46,9 @@ impl Ghn {
         gradient
     }
 
-    /// Its weights.
+    /// Its weights, to be changed. A copy of them on a device is given up: it predicts on the CPU from now on.
     pub fn weights_mut(&mut self) -> Vec<&mut Weight> {
+        self.leave_device();
         self.model.list()
     }
 
@@ -60,9 +61,15 @@ impl Ghn {
     /// Takes over what [`Ghn::state`] gave; false, with weights of both, if it is of another GHN.
     #[must_use]
     pub fn load(&mut self, mut state: StateDict) -> bool {
+        self.leave_device();
         let mut weights = self.model.list().into_iter();
         weights.all(|weight| state.take(weight.name()).is_some_and(|t| weight.take(t)))
             && state.is_empty()
+    }
+
+    /// What lies on a device would not follow a change.
+    fn leave_device(&mut self) {
+        (self.device, self.there) = (Device::Cpu, None);
     }
 
     /// Predicts all parameters of the network that has this graph and these parameters, its classification

@@ -1,5 +1,6 @@
 //! Prediction: which node gives which tensor, and how the tensor is written.
 
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::super::graph::Graph;
@@ -9,13 +10,14 @@ use super::propagate::States;
 use super::writer::Writer;
 use super::{ClassLayers, Ghn, PredictOptions, Prediction, Seconds};
 use crate::arch::Arch;
-use crate::nn::StateDict;
+use crate::nn::{StateDict, Tensor};
 
 impl Ghn {
     /// Predicts the parameters of `arch`.
     ///
     /// # Errors
-    /// [`GhnError::Memory`] if there is not enough for the parameters.
+    /// [`GhnError::Memory`] if there is not enough for the parameters, [`GhnError::DeviceMemory`] if there is not on
+    /// the device of [`Ghn::on`], and [`GhnError::Device`] if that fails.
     pub fn predict(
         &self,
         arch: &Arch,
@@ -35,23 +37,24 @@ impl Ghn {
     /// [`ClassLayers::WhenClassesMatch`] compares with the length of the classifier's bias.
     ///
     /// # Errors
-    /// [`GhnError::Memory`] if there is not enough for the parameters.
+    /// As [`Ghn::predict`].
     pub fn predict_graph(
         &self,
         graph: &Graph,
         parameters: &[Parameter],
         options: &PredictOptions<'_>,
     ) -> Result<Prediction, GhnError> {
-        let start = Instant::now();
-        let (_, states) = self.states(graph, parameters);
-        let gnn = start.elapsed().as_secs_f64();
-        let start = Instant::now();
         let classes = graph.nodes.last().and_then(|n| n.parameter);
         let classes = classes.and_then(|p| parameters[p].shape.first().copied());
         let options = options.resolved(classes == Some(self.config().num_classes));
         let writer = Writer::new(self.config(), graph, parameters, &options);
-        let written = writer.run(&self.model, &states.normalised);
-        let (mut tensors, _) = written.map_err(|_| GhnError::no_room_for(parameters))?;
+        let (mut tensors, seconds) = match &self.there {
+            Some(there) => {
+                let mut there = there.lock().unwrap_or_else(PoisonError::into_inner);
+                there.predict(&self.model, graph, parameters, &writer)?
+            }
+            None => self.on_processor(graph, parameters, &writer)?,
+        };
         let unpredicted = parameters
             .iter()
             .zip(&tensors)
@@ -67,12 +70,29 @@ impl Ghn {
         Ok(Prediction {
             tensors,
             unpredicted,
-            seconds: Seconds {
-                graph: 0.0,
-                gnn,
-                decode: start.elapsed().as_secs_f64(),
-            },
+            seconds,
         })
+    }
+
+    /// The tensor of each parameter that is asked for, as the CPU writes them.
+    fn on_processor(
+        &self,
+        graph: &Graph,
+        parameters: &[Parameter],
+        writer: &Writer<'_>,
+    ) -> Result<(Vec<Option<Tensor>>, Seconds), GhnError> {
+        let start = Instant::now();
+        let (_, states) = self.states(graph, parameters);
+        let gnn = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let written = writer.run(&self.model, &states.normalised);
+        let (tensors, _) = written.map_err(|_| GhnError::no_room_for(parameters))?;
+        let seconds = Seconds {
+            gnn,
+            decode: start.elapsed().as_secs_f64(),
+            ..Seconds::default()
+        };
+        Ok((tensors, seconds))
     }
 
     /// Node features and node states, each `[nodes, hid]`.

@@ -123,6 +123,19 @@ impl Propagation {
         }
     }
 
+    /// Its Graphormer, if it has one.
+    pub const fn graphormer(&self) -> Option<&Graphormer> {
+        match &self.hyper {
+            Hyper::Graphormer(graphormer) => Some(graphormer),
+            Hyper::Mlp(_) | Hyper::GatedGnn(_) => None,
+        }
+    }
+
+    /// The last normalisation, if there is one.
+    pub const fn norm(&self) -> Option<&LayerNorm> {
+        self.norm.as_ref()
+    }
+
     /// Its tensors.
     pub fn list<'a>(&'a mut self, all: &mut Vec<&'a mut Weight>) {
         match &mut self.hyper {

@@ -22,28 +22,28 @@ const CLASS_TOKEN_STD: f32 = 0.02;
 
 /// A tensor to write: whose node's state, into which parameter.
 #[derive(Clone, Copy, Debug)]
-struct Target {
-    node: usize,
-    parameter: usize,
+pub(super) struct Target {
+    pub node: usize,
+    pub parameter: usize,
 }
 
 /// Weights whose blocks are decoded in one go, or one that classifies.
 #[derive(Clone, Debug)]
-struct Group {
-    shape: BlockShape,
-    classifies: bool,
-    targets: Vec<Target>,
+pub(super) struct Group {
+    pub shape: BlockShape,
+    pub classifies: bool,
+    pub targets: Vec<Target>,
 }
 
 /// What is written of a network.
 #[derive(Clone, Debug)]
 pub(super) struct Writer<'a> {
-    config: Config,
-    parameters: &'a [Parameter],
+    pub config: Config,
+    pub parameters: &'a [Parameter],
     seed: u64,
-    scaling: Scaling,
-    weights: Vec<Group>,
-    vectors: Vec<(Target, VectorForm)>,
+    pub scaling: Scaling,
+    pub weights: Vec<Group>,
+    pub vectors: Vec<(Target, VectorForm)>,
 }
 
 /// What the way back from everything that was written needs.
@@ -100,6 +100,22 @@ impl<'a> Writer<'a> {
             weights: blocks.chain(classes).collect(),
             vectors,
         }
+    }
+
+    /// The nodes whose states are decoded: of the weights, group by group, then of the vectors.
+    pub fn nodes(&self) -> Vec<u32> {
+        let weights = self.weights.iter().flat_map(|group| &group.targets);
+        let vectors = self.vectors.iter().map(|(target, _)| target);
+        weights.chain(vectors).map(|t| t.node as u32).collect()
+    }
+
+    /// The parameters that are written.
+    pub fn written(&self) -> impl Iterator<Item = usize> {
+        let weights = self.weights.iter().flat_map(|group| &group.targets);
+        let weights = weights.map(|target| target.parameter);
+        let vectors = self.vectors.iter();
+        weights
+            .chain(vectors.flat_map(|(t, form)| std::iter::once(t.parameter).chain(form.offset())))
     }
 
     /// The predicted tensor of each parameter, if there is one, from states `[N, C]`.
@@ -170,8 +186,8 @@ impl<'a> Writer<'a> {
         let owner = &self.parameters[parameter];
         let scale = self.scaling.weight(&owner.shape);
         match *owner.shape {
-            [1, length, width] => {
-                self.random_tokens(owner, length, width, &mut values);
+            [1, _, width] => {
+                self.random_tokens(owner, &mut values);
                 block.tokens(width, scale, &mut values);
             }
             [out, input, ..] => block.tile([out, input], scale, &mut values),
@@ -180,11 +196,13 @@ impl<'a> Writer<'a> {
         Tensor::new(owner.shape.clone(), values)
     }
 
-    /// Position encodings are predicted for a square of tokens; those before it (the class token) are
-    /// random.
-    fn random_tokens(&self, owner: &Parameter, length: usize, width: usize, values: &mut Vec<f32>) {
-        let side = length.isqrt();
-        let outside = (length - side * side) * width;
+    /// Appends the tokens that no GHN predicts: random ones.
+    pub fn random_tokens(&self, owner: &Parameter, values: &mut Vec<f32>) {
+        let width = owner.shape.last().copied().unwrap_or(0);
+        let outside = tokens_outside(&owner.shape) * width;
+        if outside == 0 {
+            return;
+        }
         let mut rng = random::stream(self.seed, &format!("ghn/{}", owner.name));
         // The deviation is positive and finite, so there is a distribution.
         let normal = Normal::new(0.0, CLASS_TOKEN_STD).ok();
@@ -297,9 +315,8 @@ impl<'a> Writer<'a> {
             };
             let scale = self.scaling.weight(&owner.shape);
             match *owner.shape {
-                [1, length, width] => {
-                    let side = length.isqrt();
-                    let outside = (length - side * side) * width;
+                [1, _, width] => {
+                    let outside = tokens_outside(&owner.shape) * width;
                     by_block.untokens(width, scale, &by[outside..]);
                 }
                 [out, input, ..] => by_block.untile([out, input], scale, by),
@@ -354,6 +371,15 @@ impl<'a> Writer<'a> {
             }
         }
         by_vectors
+    }
+}
+
+/// Position encodings `[1, tokens, width]` are predicted for a square of tokens; so many come before it (the
+/// class token).
+pub(super) fn tokens_outside(shape: &[usize]) -> usize {
+    match *shape {
+        [1, tokens, _] => tokens - tokens.isqrt().pow(2),
+        _ => 0,
     }
 }
 

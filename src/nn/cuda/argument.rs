@@ -20,6 +20,8 @@ pub enum Argument {
     Window([i32; 12]),
     /// `Sides`: input, output.
     Sides([i32; 4]),
+    /// `Tiling`: sides of the block, its strides, sides of the weight, whether channels come last.
+    Tiling([u32; 13]),
 }
 
 impl Argument {
@@ -70,6 +72,7 @@ impl Argument {
             Self::Double(v) => std::ptr::from_ref(v).cast(),
             Self::Window(v) => std::ptr::from_ref(v).cast(),
             Self::Sides(v) => std::ptr::from_ref(v).cast(),
+            Self::Tiling(v) => std::ptr::from_ref(v).cast(),
         }
     }
 
@@ -81,6 +84,7 @@ impl Argument {
             Self::Count(_) | Self::Float(_) => 4,
             Self::Window(_) => 48,
             Self::Sides(_) => 16,
+            Self::Tiling(_) => 52,
         }
     }
 }

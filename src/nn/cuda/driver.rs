@@ -2,7 +2,7 @@
 //!
 //! Two things answer: a GPU through NVIDIA's libraries, and in tests a processor that runs the same
 //! kernels. Everything runs in the order of the calls; a call may return before the work is done, and
-//! only [`Driver::download`] and [`Driver::wait`] wait.
+//! only [`Driver::download`], [`Driver::fetch`] and [`Driver::wait`] wait.
 
 use super::argument::Argument;
 use crate::nn::device::{DeviceError, Precision};
@@ -39,6 +39,10 @@ pub trait Driver: Send {
 
     /// Waits for all work before it.
     fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError>;
+
+    /// What lies there after all work before it, in memory of the driver's, which the device writes to by itself:
+    /// much is here sooner than with [`Driver::download`]. The memory stays, as large as it ever had to be.
+    fn fetch(&mut self, from: Address, bytes: usize) -> Result<&[u8], DeviceError>;
 
     fn launch(&mut self, launch: &Launch<'_>) -> Result<(), DeviceError>;
 

@@ -23,6 +23,8 @@ pub struct Emulated {
     noted: Option<Vec<Work>>,
     /// Bytes that there are.
     room: usize,
+    /// What was fetched last.
+    fetched: Vec<u128>,
 }
 
 /// One call, to be done now or again and again.
@@ -57,6 +59,7 @@ impl Emulated {
             memory: BTreeMap::new(),
             noted: None,
             room,
+            fetched: Vec::new(),
         })
     }
 
@@ -161,6 +164,14 @@ impl Driver for Emulated {
         self.check_guards();
         to.copy_from_slice(self.bytes(from, to.len()));
         Ok(())
+    }
+
+    fn fetch(&mut self, from: Address, bytes: usize) -> Result<&[u8], DeviceError> {
+        let mut fetched = vec![FRESH; bytes.div_ceil(size_of::<u128>())];
+        let to: &mut [u8] = bytemuck::cast_slice_mut(&mut fetched);
+        self.download(from, &mut to[..bytes])?;
+        self.fetched = fetched;
+        Ok(&bytemuck::cast_slice(&self.fetched)[..bytes])
     }
 
     fn launch(&mut self, launch: &Launch<'_>) -> Result<(), DeviceError> {

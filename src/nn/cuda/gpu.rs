@@ -1,7 +1,7 @@
 //! The driver that works on a GPU: CUDA's driver, cuBLASLt and cuDNN, loaded while running.
 //!
 //! One stream does all the work in order; a second one carries uploads from pinned memory, and the first
-//! waits for them. Nothing else waits but [`Driver::download`].
+//! waits for them. Nothing else waits but what fetches values.
 
 mod blas;
 #[cfg(feature = "cudnn")]
@@ -21,7 +21,7 @@ use crate::nn::device::{Device, DeviceError};
 use blas::Blas;
 use error::{Outcome, failed};
 use module::Module;
-use pinned::Upload;
+use pinned::{Fetch, Upload};
 use workspace::Workspace;
 
 /// CUDA's version that the kernels are compiled for; drivers take no code of a later one.
@@ -36,6 +36,7 @@ pub struct Gpu {
     thread: Option<ThreadId>,
     module: Module,
     upload: Upload,
+    fetch: Fetch,
     workspace: Workspace,
     blas: Blas,
     #[cfg(feature = "cudnn")]
@@ -92,6 +93,7 @@ impl Gpu {
             thread: Some(std::thread::current().id()),
             module: Module::load()?,
             upload: Upload::new()?,
+            fetch: Fetch::default(),
             workspace: Workspace::default(),
             blas: Blas::new()?,
             #[cfg(feature = "cudnn")]
@@ -163,6 +165,11 @@ impl Driver for Gpu {
         }
     }
 
+    fn fetch(&mut self, from: Address, bytes: usize) -> Result<&[u8], DeviceError> {
+        self.enter()?;
+        self.fetch.receive(from, bytes, self.stream)
+    }
+
     fn launch(&mut self, launch: &Launch<'_>) -> Result<(), DeviceError> {
         self.enter()?;
         self.module.launch(launch, self.stream)
@@ -230,6 +237,7 @@ impl Drop for Gpu {
             #[cfg(feature = "cudnn")]
             self.dnn.release();
             self.upload.release();
+            self.fetch.release();
             self.module.release();
             let _ = result::stream::destroy(self.stream);
             let _ = result::primary_ctx::release(self.device);

@@ -276,7 +276,7 @@ pub fn predicted() -> Body {
             graph: 0.004,
             gnn: 0.012,
             decode: 0.015,
-            write: 0.0,
+            ..PredictSeconds::default()
         },
     })
 }

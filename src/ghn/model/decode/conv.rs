@@ -14,12 +14,12 @@ use crate::nn::matmul::{Fill, View, ViewMut, multiply};
 /// A plane of positions from the state, then two layers at each position.
 #[derive(Clone, Debug)]
 pub struct ConvDecoder {
-    config: Config,
-    planes: Dense,
-    widen: Dense,
-    block: Dense,
+    pub config: Config,
+    pub planes: Dense,
+    pub widen: Dense,
+    pub block: Dense,
     /// From a block's outputs to classes.
-    classes: Dense,
+    pub classes: Dense,
 }
 
 impl ConvDecoder {

@@ -18,26 +18,26 @@ use crate::nn::matmul::{Fill, View, ViewMut, multiply, multiply_parallel};
 /// `[I * width, R]`. The weight is the first times the second's transpose.
 #[derive(Clone, Debug)]
 pub struct LowRankDecoder {
-    rank: usize,
-    mix: [Dense; 3],
-    spread: Dense,
+    pub rank: usize,
+    pub mix: [Dense; 3],
+    pub spread: Dense,
 }
 
 /// Which factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+pub enum Side {
     Outputs,
     Inputs,
 }
 
 /// A part of a factor that comes from one mixed row of each node.
 #[derive(Clone, Copy, Debug)]
-struct Piece {
+pub struct Piece {
     /// Which row of `[2 R]`.
-    row: usize,
+    pub row: usize,
     /// Where its values begin in the factor.
-    from: usize,
-    len: usize,
+    pub from: usize,
+    pub len: usize,
 }
 
 impl LowRankDecoder {
@@ -186,18 +186,8 @@ impl LowRankDecoder {
         }
     }
 
-    /// What a factor of so many values is made from.
     fn pieces(&self, side: Side, length: usize) -> impl Iterator<Item = Piece> + use<> {
-        let spread = self.spread.outputs;
-        let first = match side {
-            Side::Outputs => 0,
-            Side::Inputs => self.rank,
-        };
-        (0..length.div_ceil(spread)).map(move |i| Piece {
-            row: first + i,
-            from: i * spread,
-            len: spread.min(length - i * spread),
-        })
+        pieces(self.rank, self.spread.outputs, side, length)
     }
 
     /// The row of each node that a piece is made from: `[n, R]`.
@@ -211,6 +201,25 @@ impl LowRankDecoder {
         let length = rows * self.rank;
         View::dense(&all[node * length..][..length], rows, self.rank)
     }
+}
+
+/// What a factor of `length` values is made from, by a decoder of this rank whose mixed rows become `spread`
+/// values each.
+pub fn pieces(
+    rank: usize,
+    spread: usize,
+    side: Side,
+    length: usize,
+) -> impl Iterator<Item = Piece> {
+    let first = match side {
+        Side::Outputs => 0,
+        Side::Inputs => rank,
+    };
+    (0..length.div_ceil(spread)).map(move |i| Piece {
+        row: first + i,
+        from: i * spread,
+        len: spread.min(length - i * spread),
+    })
 }
 
 /// How products `[O, height, I, width]` lie in blocks `[O, I, height, width, n]`.

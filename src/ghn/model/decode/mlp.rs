@@ -14,11 +14,11 @@ use super::weights::Tape;
 /// Two layers, of which the second has an output for every value of the largest block.
 #[derive(Clone, Debug)]
 pub struct MlpDecoder {
-    config: Config,
-    hidden: Dense,
-    block: Dense,
+    pub config: Config,
+    pub hidden: Dense,
+    pub block: Dense,
     /// The same for the classifier's weight.
-    classes: Dense,
+    pub classes: Dense,
 }
 
 impl MlpDecoder {

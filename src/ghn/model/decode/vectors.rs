@@ -11,8 +11,8 @@ use super::super::weights::Weights;
 /// Decodes norms and biases.
 #[derive(Clone, Debug)]
 pub struct VectorDecoder {
-    layers: [Dense; 2],
-    classes: Dense,
+    pub layers: [Dense; 2],
+    pub classes: Dense,
 }
 
 /// A node's two vectors: the weight of a norm, and any bias.

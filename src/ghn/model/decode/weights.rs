@@ -16,12 +16,13 @@ use super::mlp::MlpDecoder;
 /// Decodes weights.
 #[derive(Clone, Debug)]
 pub struct WeightDecoder {
-    config: Config,
-    kind: Kind,
+    pub config: Config,
+    pub kind: Kind,
 }
 
+/// A decoder of either kind.
 #[derive(Clone, Debug)]
-enum Kind {
+pub enum Kind {
     Conv(ConvDecoder),
     Mlp(MlpDecoder),
     LowRank(LowRankDecoder),

@@ -14,9 +14,9 @@ pub struct EdgeBias {
     width: usize,
     heads: usize,
     /// By distance, `[257, C]`; see [`NO_PATH`].
-    distances: Weight,
+    pub distances: Weight,
     /// From both distances' embeddings to one number a head.
-    layers: [Dense; 2],
+    pub layers: [Dense; 2],
 }
 
 /// Row of the distance 0, which stands for "no path"; the rows before it are not used.
@@ -91,10 +91,14 @@ impl EdgeBias {
         &self.distances[self.place(distance)]
     }
 
-    /// A distance's row in the table.
     fn place(&self, distance: u8) -> Range<usize> {
-        let row = usize::from(distance) + NO_PATH;
+        let row = Self::row(distance);
         row * self.width..(row + 1) * self.width
+    }
+
+    /// A distance's row in the table.
+    pub const fn row(distance: u8) -> usize {
+        distance as usize + NO_PATH
     }
 }
 
@@ -102,9 +106,9 @@ impl EdgeBias {
 #[derive(Clone, Debug)]
 pub struct Pairs {
     /// Each different pair once.
-    different: Vec<[u8; 2]>,
+    pub different: Vec<[u8; 2]>,
     /// Which of them is that of two nodes, `[N, N]`.
-    numbers: Vec<u32>,
+    pub numbers: Vec<u32>,
     /// `[different, 2 C]`.
     embedded: Vec<f32>,
     /// `[different, C]`.
@@ -112,7 +116,7 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    fn of(distances: &Distances) -> Self {
+    pub fn of(distances: &Distances) -> Self {
         const UNSEEN: u32 = u32::MAX;
         let nodes = distances.nodes();
         let mut numbers = vec![UNSEEN; 1 << 16];

@@ -30,7 +30,7 @@ struct Key {
     sizes: [usize; 4],
     matrices: [Shape; 3],
     has_bias: bool,
-    /// Bytes that all addresses are multiples of.
+    /// Bytes that the addresses of all matrices are multiples of.
     alignment: u32,
 }
 
@@ -134,7 +134,13 @@ impl Blas {
 
 impl Key {
     fn of(p: &Product) -> Self {
-        let addresses = p.a.address | p.b.address | p.out.address | p.bias.unwrap_or(0);
+        let mut addresses = p.a.address | p.b.address | p.out.address | p.bias.unwrap_or(0);
+        if p.count > 1 {
+            // The second product's matrices begin wherever the steps lead.
+            for matrix in [&p.a, &p.b, &p.out] {
+                addresses |= (matrix.step * matrix.precision.bytes()) as u64;
+            }
+        }
         let alignment = 1
             << addresses
                 .trailing_zeros()

@@ -1,4 +1,5 @@
-//! Uploads on a stream of their own, from memory that the device reads by itself.
+//! Uploads on a stream of their own, from memory that the device reads by itself, and the way back to memory
+//! that it writes by itself.
 
 use cudarc::driver::{result, sys};
 
@@ -6,15 +7,93 @@ use super::error::Outcome;
 use crate::nn::cuda::driver::Address;
 use crate::nn::device::DeviceError;
 
+/// Pinned memory, and how many bytes there are.
+struct Pinned {
+    memory: *mut u8,
+    bytes: usize,
+}
+
+impl Default for Pinned {
+    fn default() -> Self {
+        Self {
+            memory: std::ptr::null_mut(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Pinned {
+    /// Room for so many bytes; what was there before is lost if it grows.
+    ///
+    /// # Safety
+    /// No copy from or to the memory may be under way.
+    unsafe fn reserve(&mut self, bytes: usize) -> Result<(), DeviceError> {
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        // SAFETY: the caller's promise. All of the memory is written before anybody reads it.
+        unsafe {
+            self.forget();
+            let memory = result::malloc_host(bytes, 0).doing("pinning memory")?;
+            std::ptr::write_bytes(memory.cast::<u8>(), 0, bytes);
+            (self.memory, self.bytes) = (memory.cast(), bytes);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// As for [`Pinned::reserve`].
+    unsafe fn forget(&mut self) {
+        if !self.memory.is_null() {
+            // SAFETY: allocated here; the caller's promise. A failure loses memory, no more.
+            let _ = unsafe { result::free_host(self.memory.cast()) };
+            *self = Self::default();
+        }
+    }
+}
+
+/// The way back.
+#[derive(Default)]
+pub struct Fetch(Pinned);
+
+impl Fetch {
+    /// What lies at `from` when all work of `worker` before is done; it is waited for.
+    pub fn receive(
+        &mut self,
+        from: Address,
+        bytes: usize,
+        worker: sys::CUstream,
+    ) -> Result<&[u8], DeviceError> {
+        const DOING: &str = "fetching values";
+        if bytes == 0 {
+            return Ok(&[]);
+        }
+        // SAFETY: every copy to the memory was waited for, and it has as many bytes, all of them written. The
+        // executor answers for `from`.
+        unsafe {
+            self.0.reserve(bytes)?;
+            let to = std::slice::from_raw_parts_mut(self.0.memory, bytes);
+            result::memcpy_dtoh_async(to, from, worker).doing(DOING)?;
+            result::stream::synchronize(worker).doing(DOING)?;
+            Ok(to)
+        }
+    }
+
+    /// # Safety
+    /// Nothing may be received afterwards.
+    pub unsafe fn release(&mut self) {
+        // SAFETY: the caller's promise; copies were waited for.
+        unsafe { self.0.forget() };
+    }
+}
+
 pub struct Upload {
     stream: sys::CUstream,
     /// Says when the last copy is done.
     done: sys::CUevent,
     /// Says when the working stream has read what earlier copies wrote.
     read: sys::CUevent,
-    /// Pinned memory, and how much there is.
-    pinned: *mut u8,
-    bytes: usize,
+    pinned: Pinned,
 }
 
 impl Upload {
@@ -25,8 +104,7 @@ impl Upload {
             stream: result::stream::create(kind).doing("making a stream")?,
             done: result::event::create(untimed).doing("making an event")?,
             read: result::event::create(untimed).doing("making an event")?,
-            pinned: std::ptr::null_mut(),
-            bytes: 0,
+            pinned: Pinned::default(),
         })
     }
 
@@ -46,38 +124,16 @@ impl Upload {
         // written only when the last copy from it is done. The executor answers for `to`.
         unsafe {
             result::event::synchronize(self.done).doing(DOING)?;
-            self.reserve(from.len())?;
-            std::ptr::copy_nonoverlapping(from.as_ptr(), self.pinned, from.len());
-            let pinned = std::slice::from_raw_parts(self.pinned, from.len());
+            self.pinned.reserve(from.len())?;
+            let pinned = self.pinned.memory;
+            std::ptr::copy_nonoverlapping(from.as_ptr(), pinned, from.len());
+            let pinned = std::slice::from_raw_parts(pinned, from.len());
             result::event::record(self.read, worker).doing(DOING)?;
             let plain = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
             result::stream::wait_event(self.stream, self.read, plain).doing(DOING)?;
             result::memcpy_htod_async(to, pinned, self.stream).doing(DOING)?;
             result::event::record(self.done, self.stream).doing(DOING)?;
             result::stream::wait_event(worker, self.done, plain).doing(DOING)
-        }
-    }
-
-    /// Room for so many bytes.
-    fn reserve(&mut self, bytes: usize) -> Result<(), DeviceError> {
-        if bytes <= self.bytes {
-            return Ok(());
-        }
-        // SAFETY: no copy from the old memory is under way, as `send` waited.
-        unsafe { self.forget() };
-        // SAFETY: written before it is read.
-        let pinned = unsafe { result::malloc_host(bytes, 0) }.doing("pinning memory")?;
-        (self.pinned, self.bytes) = (pinned.cast(), bytes);
-        Ok(())
-    }
-
-    /// # Safety
-    /// No copy from the pinned memory may be under way.
-    unsafe fn forget(&mut self) {
-        if !self.pinned.is_null() {
-            // SAFETY: allocated here; the caller's promise. A failure loses memory, no more.
-            let _ = unsafe { result::free_host(self.pinned.cast()) };
-            (self.pinned, self.bytes) = (std::ptr::null_mut(), 0);
         }
     }
 
@@ -88,7 +144,7 @@ impl Upload {
         // already failed.
         unsafe {
             let _ = result::stream::synchronize(self.stream);
-            self.forget();
+            self.pinned.forget();
             let _ = result::event::destroy(self.done);
             let _ = result::event::destroy(self.read);
             let _ = result::stream::destroy(self.stream);

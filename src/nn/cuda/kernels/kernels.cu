@@ -19,3 +19,4 @@
 #include "max_pool.cuh"
 #include "optimiser.cuh"
 #include "softmax.cuh"
+#include "tile.cuh"

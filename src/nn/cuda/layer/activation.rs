@@ -12,7 +12,7 @@ use crate::nn::error::NnError;
 pub struct Activate(pub Activation);
 
 /// The name of an activation's kernels.
-const fn kernel(activation: Activation) -> &'static str {
+pub const fn kernel(activation: Activation) -> &'static str {
     match activation {
         Activation::Relu => "relu",
         Activation::Relu6 => "relu6",

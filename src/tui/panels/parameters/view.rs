@@ -180,8 +180,7 @@ impl View<'_> {
                 if changed {
                     facts.push(("recipe changed since".to_owned(), theme.warning));
                 }
-                let seconds = predicted.seconds;
-                let total = seconds.graph + seconds.gnn + seconds.decode;
+                let total = predicted.seconds.predicting();
                 if predicted.params > 0 {
                     let time =
                         number::duration(Duration::try_from_secs_f64(total).unwrap_or_default());
