@@ -32,8 +32,8 @@ pub struct PostprocessArgs {
     /// Strength of the noise [default: 0.00003]
     #[arg(long, value_name = "B")]
     beta: Option<f64>,
-    /// First layer that is treated, by number from 1 or by name [default: 1]
-    #[arg(long, value_name = "N|NAME")]
+    /// First layer that is treated, by number from 1, by name, or auto: where the paper begins [default: 1]
+    #[arg(long, value_name = "N|NAME|auto")]
     layer: Option<String>,
     /// Treat only layers with more channels than this, and add noise beyond it
     #[arg(long, value_name = "N", default_value_t = 0)]

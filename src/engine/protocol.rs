@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Arch;
+use crate::init::Recipe;
 pub use crate::run::EvaluationRecord;
 pub use crate::stats::shift::{
     Bar, Bins, EmbeddingShift, Feature, FeatureShift, Measure, MeasureShift, Report as ShiftReport,
@@ -33,9 +35,15 @@ pub struct PostSpec {
     pub noise: bool,
     pub orth: bool,
     pub beta: f64,
-    /// First layer treated, by number from 1 or by the name of a module or tensor.
+    /// First layer treated, by number from 1 or by the name of a module or tensor, or `auto`.
     pub layer: String,
     pub seed: u64,
+}
+
+/// The layer that `auto` stands for in this network, by number from 1.
+#[must_use]
+pub fn automatic_layer(arch: &Arch) -> usize {
+    Recipe::of(arch).first_layer_in(arch)
 }
 
 /// What a GHN is evaluated on.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::InitError;
+use super::recipe::Recipe;
 use crate::arch::{Arch, Module, TensorRole, TensorSpec, alike};
 
 /// The first layer that is treated, of those that own a weight of two or more dimensions.
@@ -15,6 +16,8 @@ pub enum FirstLayer {
     /// A layer (`layer3.3.conv3`), its weight (`layer3.3.conv3.weight`), or a module that holds
     /// layers (`layer3`): then the first of them.
     Name(String),
+    /// `auto`: where the published post-processing begins ([`Recipe::first_layer_in`]).
+    Auto,
 }
 
 impl Default for FirstLayer {
@@ -27,9 +30,10 @@ impl FromStr for FirstLayer {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text.trim().parse() {
-            Ok(number) => Self::Number(number),
-            Err(_) => Self::Name(text.trim().to_owned()),
+        Ok(match (text.trim(), text.trim().parse()) {
+            (_, Ok(number)) => Self::Number(number),
+            ("auto", _) => Self::Auto,
+            (name, _) => Self::Name(name.to_owned()),
         })
     }
 }
@@ -39,6 +43,7 @@ impl fmt::Display for FirstLayer {
         match self {
             Self::Number(number) => write!(f, "{number}"),
             Self::Name(name) => f.write_str(name),
+            Self::Auto => f.write_str("auto"),
         }
     }
 }
@@ -51,6 +56,7 @@ impl FirstLayer {
     pub fn find(&self, arch: &Arch) -> Result<usize, InitError> {
         let paths: Vec<&str> = arch.matrix_modules().map(|m| m.path.as_str()).collect();
         match self {
+            Self::Auto => Ok(Recipe::of(arch).first_layer_in(arch)),
             Self::Number(number) if *number <= paths.len() => Ok((*number).max(1)),
             Self::Number(number) => Err(InitError::LayerNumber {
                 arch: arch.name().to_owned(),
@@ -127,6 +133,9 @@ mod tests {
         assert_eq!(number("resnet50", "fc"), Ok(54));
         assert_eq!(number("convnext_base", "classifier"), Ok(113));
         assert_eq!(number("resnet50", "0"), Ok(1));
+        assert_eq!(number("resnet50", "auto"), Ok(37));
+        assert_eq!(number("convnext_base", "auto"), Ok(94));
+        assert_eq!(number("resnet18", "auto"), Ok(15));
     }
 
     #[test]

@@ -16,6 +16,17 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// The recipe for networks of this kind: ConvNeXt's for its family, ResNet-50's for all others.
+    #[must_use]
+    pub fn of(arch: &Arch) -> &'static Self {
+        let [resnet, convnext] = RECIPES;
+        if arch.name().starts_with("convnext") {
+            convnext
+        } else {
+            resnet
+        }
+    }
+
     /// Number of the first layer treated in `arch`: the published one for the recipe's own network, and
     /// in a network of another size the layer that lies at the same part of the way from the first layer
     /// to the last. The paper says nothing of other sizes; this is our choice.
@@ -28,7 +39,7 @@ impl Recipe {
 }
 
 /// The recipes of arXiv 2207.10049, as the published commands have them.
-pub const RECIPES: &[Recipe] = &[
+pub const RECIPES: &[Recipe; 2] = &[
     Recipe {
         name: "resnet50",
         beta: 3e-5,

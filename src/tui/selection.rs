@@ -6,6 +6,8 @@ use crate::engine::protocol::{ArchSpec, PostSpec};
 
 /// The name that stands for torchvision's own random initialisation instead of a GHN.
 pub const RANDOM: &str = "random";
+/// The first layer that is post-processed, where the paper begins.
+pub const AUTO: &str = "auto";
 
 /// What all panels are views of; kept across starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ impl Default for Selection {
                 noise: true,
                 orth: true,
                 beta: 3e-5,
-                layer: "37".to_owned(),
+                layer: AUTO.to_owned(),
                 seed: 1111,
             },
             second: None,

@@ -47,8 +47,8 @@ pub struct FinetuneArgs {
     /// Strength of the noise of post-processing [default: 0.00003]
     #[arg(long, value_name = "B", value_parser = not_negative)]
     pub beta: Option<f64>,
-    /// First layer that is post-processed, by number from 1 or by name [default: 1]
-    #[arg(long, value_name = "N|NAME")]
+    /// First layer that is post-processed, by number from 1, by name, or auto: where the paper begins [default: 1]
+    #[arg(long, value_name = "N|NAME|auto")]
     pub layer: Option<String>,
     /// Keep the last tenth of the training images for validation. They are then evaluated each
     /// epoch and choose the best checkpoint; the test images are used once, at the end. Without

@@ -14,8 +14,8 @@ pub struct PostArgs {
     /// Strength of the noise
     #[arg(long, default_value_t = PUBLISHED_BETA, value_name = "B")]
     beta: f64,
-    /// First layer that is post-processed, by number from 1 or by name
-    #[arg(long, default_value_t = FirstLayer::default(), value_name = "N|NAME")]
+    /// First layer that is post-processed, by number from 1, by name, or auto: where the paper begins
+    #[arg(long, default_value_t = FirstLayer::default(), value_name = "N|NAME|auto")]
     layer: FirstLayer,
 }
 

@@ -43,7 +43,7 @@ pub struct ReproduceArgs {
     pub image: u32,
     /// First layer that is post-processed, by number from 1 or by name [default: the recipe's, at the same
     /// part of the way in networks of other sizes]
-    #[arg(long, value_name = "N|NAME")]
+    #[arg(long, value_name = "N|NAME|auto")]
     pub layer: Option<String>,
     /// Evaluate the validation images every N epochs, and after the last
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]

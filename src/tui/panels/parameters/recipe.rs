@@ -1,10 +1,10 @@
 //! How parameters are made: the fields of the recipe, how they step and what may be typed.
 
 use crate::arch::zoo;
-use crate::engine::protocol::GhnSummary;
+use crate::engine::protocol::{GhnSummary, automatic_layer};
 use crate::tui::catalogue::ArchReport;
 use crate::tui::command::Command;
-use crate::tui::selection::{RANDOM, Selection};
+use crate::tui::selection::{AUTO, RANDOM, Selection};
 
 /// One line of the recipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,7 +164,7 @@ pub fn set(
         Field::From => {
             if around.layers() > 0 && around.layer_number(text).is_none() {
                 return Err(format!(
-                    "The first layer is a number from 1 to {} or a name such as layer3.3.conv3.",
+                    "The first layer is auto, a number from 1 to {}, or a name such as layer3.3.conv3.",
                     around.layers()
                 ));
             }
@@ -209,11 +209,13 @@ impl Around<'_> {
         self.report.map_or(0, |r| r.arch.matrix_modules().count())
     }
 
-    /// The number of a layer given by number, by its own name or tensor, or by a module that holds
-    /// it.
+    /// The number of a layer given by number, by its own name or tensor, by a module that holds it, or as `auto`.
     #[must_use]
     pub fn layer_number(&self, layer: &str) -> Option<usize> {
         let layers = self.layers();
+        if layer == AUTO {
+            return self.report.map(|r| automatic_layer(&r.arch));
+        }
         if let Ok(number) = layer.parse::<usize>() {
             return (1..=layers).contains(&number).then_some(number);
         }
@@ -270,6 +272,11 @@ mod tests {
         for layer in ["37", "layer3.3.conv3", "layer3.3.conv3.weight"] {
             assert_eq!(around.layer_number(layer), Some(37), "{layer}");
         }
+        assert_eq!(
+            around.layer_number(AUTO),
+            Some(37),
+            "where the paper begins"
+        );
         assert_eq!(around.layer_path(37), Some("layer3.3.conv3"));
         assert!(around.layer_number("layer4").is_some());
         assert_eq!(around.layer_number("layer"), None);
