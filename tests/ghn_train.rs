@@ -238,6 +238,12 @@ fn what_cannot_be_trained_is_refused_before_there_is_a_run() {
             "{message}"
         );
     }
+    let other = "ghn train --data synthetic --recipe logah --from default";
+    let message = refused(&home, other);
+    assert!(
+        message.contains("is for a LoGAH, and default is a GHN-2"),
+        "{message}"
+    );
     assert!(!home.path().join("runs").exists());
 }
 

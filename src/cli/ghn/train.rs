@@ -65,6 +65,14 @@ fn request(common: &Common, args: &TrainArgs, home: &Home) -> anyhow::Result<Req
     let mut recipe = recipe(&args.recipe)?;
     recipe.ghn.num_classes = data.classes.len();
     if let Some(ghn) = &from {
+        let (is, wants) = (ghn.kind(), recipe.ghn.kind());
+        anyhow::ensure!(
+            is == wants || !names_ghn(&args.recipe)?,
+            "the recipe {} is for a {wants}, and {} is a {is}; begin a new one without --from, or take a recipe that \
+             names no other",
+            args.recipe,
+            ghn.name()
+        );
         recipe.ghn = *ghn.config();
     }
     recipe.meta_batch = args.meta_batch.map_or(recipe.meta_batch, |n| n as usize);
@@ -131,6 +139,18 @@ pub fn recipe(name: &str) -> anyhow::Result<GhnRecipe> {
         toml::from_str(&text).with_context(|| format!("reading the recipe {name}"))?;
     recipe.ghn.check(name)?;
     Ok(recipe)
+}
+
+/// Whether a recipe that can be read says which GHN it is for; `ghn2`, which is taken if nothing is asked, does not.
+fn names_ghn(recipe: &str) -> anyhow::Result<bool> {
+    Ok(match recipe {
+        "ghn2" => false,
+        "ghn3" | "logah" => true,
+        file => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
+            text.parse::<toml::Table>()?.contains_key("ghn")
+        }
+    })
 }
 
 fn begin_from(name: &str, data: &DataSet, seed: u64) -> anyhow::Result<Ghn> {
