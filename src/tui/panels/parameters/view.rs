@@ -15,7 +15,7 @@ use super::table::TableView;
 use super::{Pane, ParametersPanel, Typing};
 use crate::text::Shown;
 use crate::tui::catalogue::Entry;
-use crate::tui::selection::{RANDOM, short_ghn};
+use crate::tui::selection::{AUTO, RANDOM, short_ghn};
 use crate::tui::shared::Shared;
 use crate::tui::widgets::bar::progress;
 use crate::tui::widgets::number;
@@ -205,8 +205,12 @@ impl View<'_> {
                 (true, false) => "noise",
                 _ => "orth",
             };
+            let around = self.around();
+            let automatic = (post.layer == AUTO).then(|| around.layer_number(AUTO));
+            let automatic = automatic.flatten().and_then(|n| around.layer_path(n));
+            let from = Shown::new(automatic.unwrap_or(&post.layer));
             facts.push((
-                format!("after: {words} from {}", Shown::new(&post.layer)),
+                format!("after: {words} from {from}"),
                 self.shared.look.after(),
             ));
         }
