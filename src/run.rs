@@ -47,6 +47,7 @@ pub use config::Config;
 pub use control::Control;
 pub use dir::RunDir;
 pub use error::RunError;
+pub(crate) use error::at;
 pub use evaluations::{EvaluationRecord, Evaluations};
 pub use find::find;
 pub use home::Home;

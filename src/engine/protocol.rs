@@ -43,7 +43,7 @@ pub struct PostSpec {
 /// The layer that `auto` stands for in this network, by number from 1.
 #[must_use]
 pub fn automatic_layer(arch: &Arch) -> usize {
-    Recipe::of(arch).first_layer_in(arch)
+    Recipe::of_family(arch.name()).first_layer_in(arch)
 }
 
 /// What a GHN is evaluated on.

@@ -56,7 +56,7 @@ impl FirstLayer {
     pub fn find(&self, arch: &Arch) -> Result<usize, InitError> {
         let paths: Vec<&str> = arch.matrix_modules().map(|m| m.path.as_str()).collect();
         match self {
-            Self::Auto => Ok(Recipe::of(arch).first_layer_in(arch)),
+            Self::Auto => Ok(Recipe::of_family(arch.name()).first_layer_in(arch)),
             Self::Number(number) if *number <= paths.len() => Ok((*number).max(1)),
             Self::Number(number) => Err(InitError::LayerNumber {
                 arch: arch.name().to_owned(),

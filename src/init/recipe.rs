@@ -16,11 +16,12 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe for networks of this kind: ConvNeXt's for its family, ResNet-50's for all others.
+    /// The recipe for networks of the family of `arch`, a name: ConvNeXt's for every ConvNeXt, ResNet-50's for
+    /// all others.
     #[must_use]
-    pub fn of(arch: &Arch) -> &'static Self {
+    pub fn of_family(arch: &str) -> &'static Self {
         let [resnet, convnext] = RECIPES;
-        if arch.name().starts_with("convnext") {
+        if arch.starts_with("convnext") {
             convnext
         } else {
             resnet

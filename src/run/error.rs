@@ -83,7 +83,7 @@ fn advice(cause: &io::Error) -> &'static str {
 }
 
 /// Turns an I/O error into a [`RunError`] that says what was being done to which file.
-pub(super) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
+pub fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
     move |cause| RunError::Io {
         doing,
         path: path.to_owned(),

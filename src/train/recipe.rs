@@ -2,6 +2,7 @@
 //! [`init::recipe`](crate::init::recipe)'s), and what is used when nothing is said.
 
 use super::optim::OptimiserKind;
+use crate::init;
 
 /// Settings of a fine-tuning run that a recipe fixes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,12 +58,8 @@ impl Recipe {
     /// ResNet-50's for all others. Only for ResNet-50 and ConvNeXt-Base are they the authors' own.
     #[must_use]
     pub fn of_family(arch: &str) -> Self {
-        let [resnet, convnext] = PUBLISHED;
-        if arch.starts_with("convnext") {
-            convnext
-        } else {
-            resnet
-        }
+        let name = init::Recipe::of_family(arch).name;
+        Self::named(name).expect("both halves of a recipe have one name")
     }
 
     /// Names of the published recipes.
@@ -75,12 +72,7 @@ impl Recipe {
     /// 2021.
     #[must_use]
     pub fn default_for(arch: &str, asked: Option<OptimiserKind>) -> Self {
-        let own = if arch.starts_with("convnext") {
-            OptimiserKind::AdamW
-        } else {
-            OptimiserKind::Sgd
-        };
-        let optimiser = asked.unwrap_or(own);
+        let optimiser = asked.unwrap_or_else(|| Self::of_family(arch).optimiser);
         let (lr, weight_decay, batch) = match optimiser {
             OptimiserKind::Sgd => (0.025, 3e-4, 96),
             OptimiserKind::AdamW => (0.001, 0.1, 48),

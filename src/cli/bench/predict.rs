@@ -14,7 +14,6 @@ use crate::cli::runs::table::{Align, Table};
 use crate::engine::protocol::PredictSeconds;
 use crate::ghn::{Config, Ghn, GhnError, PredictOptions, Prediction, Seconds};
 use crate::memory;
-use crate::nn::Device;
 
 /// Predictions before those that are timed.
 const WARM_UP: usize = 3;
@@ -161,7 +160,6 @@ fn show(answer: &Answer<'_>) -> anyhow::Result<()> {
         down,
         ..
     } = answer.seconds;
-    let on_cpu = answer.device == Device::Cpu.to_string();
     let mut rows = vec![
         ("graph", graph),
         ("to the device", up),
@@ -172,9 +170,8 @@ fn show(answer: &Answer<'_>) -> anyhow::Result<()> {
         ("the first time", answer.first),
         ("writing alone", answer.floor),
     ];
-    if on_cpu {
-        rows.retain(|(what, _)| !what.ends_with("the device"));
-    }
+    // On the CPU nothing is moved.
+    rows.retain(|(_, seconds)| *seconds > 0.0);
     let mut table = Table::new(&[("", Align::Left), ("median", Align::Right)]);
     for (what, seconds) in rows {
         table.row(&[what, &milliseconds(seconds)]);

@@ -8,7 +8,7 @@ use super::super::finetune::{FinetuneArgs, ask};
 use super::args::ReproduceArgs;
 use crate::arch::{self, zoo::Options};
 use crate::data::DataSet;
-use crate::init::{self, Source, Start};
+use crate::init::{FirstLayer, Source, Start};
 use crate::run::{GhnRequest, Home, Request};
 use crate::train::Recipe;
 
@@ -142,7 +142,7 @@ fn finetune(
         beta: None,
         layer: Some(match &args.layer {
             Some(layer) => layer.clone(),
-            None => first_layer(&recipe, arch, args.image, data)?.to_string(),
+            None => first_layer(arch, args.image, data)?.to_string(),
         }),
         val: recipe.val,
         eval_every: args.eval_every,
@@ -151,11 +151,10 @@ fn finetune(
     })
 }
 
-fn first_layer(recipe: &Recipe, arch: &str, side: u32, data: &DataSet) -> anyhow::Result<usize> {
+fn first_layer(arch: &str, side: u32, data: &DataSet) -> anyhow::Result<usize> {
     let options = Options::for_images(data.classes.len(), side as usize);
     let arch = arch::build(arch, &options)?;
-    let post = init::recipe(recipe.name);
-    Ok(post.map_or(1, |post| post.first_layer_in(&arch)))
+    Ok(FirstLayer::Auto.find(&arch)?)
 }
 
 /// A name that follows from what all runs have in common, and not from which networks, starts and

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -75,8 +74,9 @@ pub fn run(dir: &RunDir, format: Format, output: Option<&Path>) -> anyhow::Resul
         }
     };
     match output {
-        Some(path) => private::replace(path, text.as_bytes())
-            .with_context(|| format!("writing {}", path.display())),
+        Some(path) => {
+            Ok(private::replace(path, text.as_bytes()).map_err(run::at("writing", path))?)
+        }
         None => Ok(io::stdout().lock().write_all(text.as_bytes())?),
     }
 }

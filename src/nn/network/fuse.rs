@@ -60,21 +60,23 @@ impl Fusion<'_> {
         (self.parts[reader.0] == Part::Alone).then_some(reader)
     }
 
+    /// The batch norm that alone reads a concatenation.
+    fn norm_of_concat(&self, node: NodeId) -> Option<NodeId> {
+        let joins = matches!(self.op(node), Op::Concat) && self.arch.node(node).inputs.len() > 1;
+        let reader = self.next(node).filter(|_| joins)?;
+        matches!(self.op(reader), Op::BatchNorm { .. }).then_some(reader)
+    }
+
     fn grow(&mut self, head: NodeId) {
         let mut members = vec![head];
         let mut last = head;
         let mut residual = None;
         let mut activation = None;
-        let is_joined =
-            matches!(self.op(head), Op::Concat) && self.arch.node(head).inputs.len() > 1;
-        let is_norm = is_joined || matches!(self.op(head), Op::BatchNorm { .. });
-        match self.op(head) {
-            Op::BatchNorm { .. } | Op::LayerScale { .. } | Op::StochasticDepth { .. } => {}
-            Op::Concat if is_joined => {
-                let norm = self
-                    .next(head)
-                    .filter(|n| matches!(self.op(*n), Op::BatchNorm { .. }));
-                let Some(norm) = norm else { return };
+        let joined = self.norm_of_concat(head);
+        let is_norm = joined.is_some() || matches!(self.op(head), Op::BatchNorm { .. });
+        match (self.op(head), joined) {
+            (Op::BatchNorm { .. } | Op::LayerScale { .. } | Op::StochasticDepth { .. }, _) => {}
+            (_, Some(norm)) => {
                 members.push(norm);
                 last = norm;
             }
@@ -83,7 +85,7 @@ impl Fusion<'_> {
         while let Some(next) = self.next(last) {
             match self.op(next) {
                 Op::StochasticDepth { .. } if matches!(self.op(last), Op::LayerScale { .. }) => {}
-                Op::Add if residual.is_none() && !is_joined => {
+                Op::Add if residual.is_none() && joined.is_none() => {
                     let inputs = &self.arch.node(next).inputs;
                     residual = inputs.iter().copied().find(|i| *i != last);
                 }

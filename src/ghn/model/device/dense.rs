@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
+use super::super::config::Config;
+use super::super::decode::conv::corner;
 use super::super::dense;
+use crate::arch::Activation;
 use crate::nn::DeviceError;
 use crate::nn::arrays::{Array, Arrays, Matrix, Product, View};
 
@@ -50,6 +53,43 @@ impl Dense {
         let out = arrays.take(rows * self.outputs)?;
         let to = out.view().matrix(self.outputs);
         self.apply_some(x.matrix(self.inputs), 0..self.outputs, rows, to, arrays)?;
+        Ok(out)
+    }
+
+    /// The same with an activation behind it.
+    pub fn activated(
+        &self,
+        x: View,
+        activation: Activation,
+        arrays: &mut Arrays,
+    ) -> Result<Array, DeviceError> {
+        let out = self.apply(x, arrays)?;
+        arrays.activate(activation, out.view())?;
+        Ok(out)
+    }
+
+    /// Of a layer whose outputs are `channels` values at each position of the largest kernel, those at the middle
+    /// of it, as many as `kernel` has: from `x [n, I]` to `[n, P, channels]`, a product for each line.
+    pub fn apply_middle(
+        &self,
+        x: View,
+        config: &Config,
+        kernel: [usize; 2],
+        arrays: &mut Arrays,
+    ) -> Result<Array, DeviceError> {
+        let [_, _, most_lines, side] = config.max_shape;
+        let channels = self.outputs / (most_lines * side);
+        let nodes = x.values / self.inputs;
+        let [height, width] = kernel;
+        let [top, left] = corner(config, kernel);
+        let line = width * channels;
+        let out = arrays.take(nodes * height * line)?;
+        for y in 0..height {
+            let first = ((top + y) * side + left) * channels;
+            let to = out.view().from(y * line).matrix(height * line);
+            let x = x.matrix(self.inputs);
+            self.apply_some(x, first..first + line, nodes, to, arrays)?;
+        }
         Ok(out)
     }
 

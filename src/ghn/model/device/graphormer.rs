@@ -90,8 +90,7 @@ impl Graphormer {
         let table = self.distances.view();
         let embedded = arrays.rows(table, self.width, input.pairs.view())?;
         let [first, second] = &self.bias;
-        let hidden = first.apply(embedded.view(), arrays)?;
-        arrays.activate(Activation::Relu, hidden.view())?;
+        let hidden = first.activated(embedded.view(), Activation::Relu, arrays)?;
         let of_pairs = second.apply(hidden.view(), arrays)?;
         arrays.pair_bias(of_pairs.view(), input.numbers.view(), self.heads)
     }
@@ -123,8 +122,7 @@ impl Layer {
         arrays.add(x.view(), out.view())?;
         let fed = self.feed_norm.apply(x.view(), arrays)?;
         let [widen, narrow] = &self.feed;
-        let hidden = widen.apply(fed.view(), arrays)?;
-        arrays.activate(Activation::Gelu, hidden.view())?;
+        let hidden = widen.activated(fed.view(), Activation::Gelu, arrays)?;
         let narrowed = narrow.apply(hidden.view(), arrays)?;
         arrays.add(x.view(), narrowed.view())
     }

@@ -4,7 +4,7 @@
 //! the processor has a column for each position of each node, these arrays have a row: `[n, P, channels]`.
 
 use super::super::super::config::Config;
-use super::super::super::decode::conv::{self, corner};
+use super::super::super::decode::conv;
 use super::super::super::plan::BlockShape;
 use super::super::dense::Dense;
 use super::{Blocks, positions_first};
@@ -47,9 +47,12 @@ impl ConvDecoder {
         shape: BlockShape,
         arrays: &mut Arrays,
     ) -> Result<Blocks, DeviceError> {
-        let plane = self.planes(states, shape.kernel, arrays)?;
-        let wide = self.widen.apply(plane.view(), arrays)?;
-        arrays.activate(Activation::Relu, wide.view())?;
+        let planes = &self.planes;
+        let plane = planes.apply_middle(states, &self.config, shape.kernel, arrays)?;
+        arrays.activate(Activation::Relu, plane.view())?;
+        let wide = self
+            .widen
+            .activated(plane.view(), Activation::Relu, arrays)?;
         let BlockShape {
             outputs,
             inputs,
@@ -87,29 +90,6 @@ impl ConvDecoder {
             sides: [classes, inputs, 1, 1],
             strides: [1, classes, 0, 0],
         })
-    }
-
-    /// The first layer at the positions of a kernel, rectified: from `[n, C]` to `[n, P, 4 C]`, a product for
-    /// each line of the kernel.
-    fn planes(
-        &self,
-        states: View,
-        [height, width]: [usize; 2],
-        arrays: &mut Arrays,
-    ) -> Result<Array, DeviceError> {
-        let layer = &self.planes;
-        let (nodes, channels) = (states.values / layer.inputs, 4 * self.config.hid);
-        let plane = arrays.take(nodes * height * width * channels)?;
-        let [top, left] = corner(&self.config, [height, width]);
-        let line = width * channels;
-        for y in 0..height {
-            let first = ((top + y) * self.config.max_shape[3] + left) * channels;
-            let to = plane.view().from(y * line).matrix(height * line);
-            let x = states.matrix(layer.inputs);
-            layer.apply_some(x, first..first + line, nodes, to, arrays)?;
-        }
-        arrays.activate(Activation::Relu, plane.view())?;
-        Ok(plane)
     }
 
     /// The last layer for a block of `[O, I]` channels: from `[rows, 8 C]` to `[rows, O, I]`.

@@ -47,11 +47,9 @@ impl LowRankDecoder {
     ) -> Result<Blocks, DeviceError> {
         let [first, rest @ ..] = &self.mix;
         let nodes = states.values / first.inputs;
-        let mut mixed = first.apply(states, arrays)?;
-        arrays.activate(Activation::Relu, mixed.view())?;
+        let mut mixed = first.activated(states, Activation::Relu, arrays)?;
         for layer in rest {
-            mixed = layer.apply(mixed.view(), arrays)?;
-            arrays.activate(Activation::Relu, mixed.view())?;
+            mixed = layer.activated(mixed.view(), Activation::Relu, arrays)?;
         }
         let [rows, columns] = sides(shape);
         let a = self.factor(&mixed, Side::Outputs, [nodes, rows], arrays)?;

@@ -3,14 +3,13 @@
 //! Letters: `n` nodes, `C` width of a state, `P` kernel positions, `K` classes.
 
 use super::super::super::config::Config;
-use super::super::super::decode::conv::corner;
 use super::super::super::decode::mlp;
 use super::super::super::plan::BlockShape;
 use super::super::dense::Dense;
 use super::{Blocks, positions_first};
 use crate::arch::Activation;
 use crate::nn::DeviceError;
-use crate::nn::arrays::{Array, Arrays, View};
+use crate::nn::arrays::{Arrays, View};
 
 #[derive(Debug)]
 pub(super) struct MlpDecoder {
@@ -39,29 +38,21 @@ impl MlpDecoder {
     }
 
     /// All channels of the largest block at the kernel's positions, `[n, P, channels]`: the layer is small, and
-    /// so a product for each line of the kernel makes more than is needed.
+    /// so more is made than is needed.
     pub fn blocks(
         &self,
         states: View,
         shape: BlockShape,
         arrays: &mut Arrays,
     ) -> Result<Blocks, DeviceError> {
-        let hidden = self.hidden(states, arrays)?;
-        let [out, input, _, side] = self.config.max_shape;
-        let (nodes, channels) = (states.values / self.config.hid, out * input);
+        let hidden = self.hidden.activated(states, Activation::Relu, arrays)?;
+        let [out, input, ..] = self.config.max_shape;
         let [height, width] = shape.kernel;
-        let [top, left] = corner(&self.config, shape.kernel);
+        let channels = out * input;
         let line = width * channels;
-        let values = arrays.take(nodes * height * line)?;
-        for y in 0..height {
-            let first = ((top + y) * side + left) * channels;
-            let to = values.view().from(y * line).matrix(height * line);
-            let x = hidden.view().matrix(self.block.inputs);
-            let outputs = first..first + line;
-            self.block.apply_some(x, outputs, nodes, to, arrays)?;
-        }
+        let (layer, seen) = (&self.block, hidden.view());
         Ok(Blocks {
-            values,
+            values: layer.apply_middle(seen, &self.config, shape.kernel, arrays)?,
             per_node: height * line,
             sides: [shape.outputs, shape.inputs, height, width],
             strides: [input, 1, line, channels],
@@ -75,18 +66,12 @@ impl MlpDecoder {
         shape: BlockShape,
         arrays: &mut Arrays,
     ) -> Result<Blocks, DeviceError> {
-        let hidden = self.hidden(state, arrays)?;
+        let hidden = self.hidden.activated(state, Activation::Relu, arrays)?;
         Ok(Blocks {
             values: self.classes.apply(hidden.view(), arrays)?,
             per_node: self.classes.outputs,
             sides: [shape.outputs, shape.inputs, 1, 1],
             strides: [self.config.max_shape[0], 1, 0, 0],
         })
-    }
-
-    fn hidden(&self, states: View, arrays: &mut Arrays) -> Result<Array, DeviceError> {
-        let hidden = self.hidden.apply(states, arrays)?;
-        arrays.activate(Activation::Relu, hidden.view())?;
-        Ok(hidden)
     }
 }

@@ -46,8 +46,7 @@ impl VectorDecoder {
     /// Vectors of the longest length that is decoded in one piece, from states `[n, C]`.
     pub fn vectors(&self, states: View, arrays: &mut Arrays) -> Result<Vectors, DeviceError> {
         let [first, second] = &self.layers;
-        let hidden = first.apply(states, arrays)?;
-        arrays.activate(Activation::Relu, hidden.view())?;
+        let hidden = first.activated(states, Activation::Relu, arrays)?;
         Ok(Vectors {
             values: second.apply(hidden.view(), arrays)?,
             length: second.outputs / 2,
