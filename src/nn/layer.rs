@@ -162,8 +162,6 @@ pub trait Layer: Send {
         wanted: &[bool],
     ) -> InputGradients;
 
-    /// The same layer for a GPU, if there are kernels for it there.
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        None
-    }
+    /// The same layer for a GPU.
+    fn on_device(&self) -> Box<dyn cuda::Layer>;
 }

@@ -11,7 +11,7 @@ mod tape;
 mod tensors;
 
 pub use clock::{Clock, StepTime};
-pub use plan::{Plan, Step, ValueId};
+pub use plan::{Plan, ValueId};
 pub use pool::{Buffer, Pool};
 pub use tape::Keep;
 pub use tensors::{TensorIndex, Tensors};

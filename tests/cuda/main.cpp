@@ -8,6 +8,7 @@
 #include "batch_norm.h"
 #include "branch.h"
 #include "columns.h"
+#include "cosine.h"
 #include "cross_entropy.h"
 #include "depthwise.h"
 #include "layer_norm.h"
@@ -56,6 +57,7 @@ int main() {
     FOR_BOTH(test_depthwise);
     FOR_BOTH(test_pools);
     FOR_BOTH(test_softmax);
+    FOR_BOTH(test_cosine);
     test_tile_weight();
     test_tile_vector();
     FOR_BOTH(test_cross_entropy);

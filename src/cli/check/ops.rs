@@ -13,9 +13,7 @@ use super::Case;
 use super::fill;
 use super::measure::{Measure, Worst};
 use crate::arch::Arch;
-use crate::nn::{
-    Images, Mode, Network, NnError, Placement, Precision, StateDict, StepOptions, Tensor,
-};
+use crate::nn::{Images, Mode, Network, Placement, Precision, StateDict, StepOptions, Tensor};
 use crate::train::{Optimiser, OptimiserKind, OptimiserSettings};
 use networks::Small;
 use plain::{Plain, Statistics};
@@ -55,13 +53,10 @@ impl Allowed {
 pub fn cases(placement: Placement) -> Vec<Case> {
     let mut cases = Vec::new();
     for small in networks::all() {
-        let case = match compare(&small.arch, placement) {
-            Ok(worst) => worst.into_case(&small.name),
-            Err(error) => match error.downcast_ref::<NnError>() {
-                Some(NnError::Unsupported { reason, .. }) => Case::missing(&small.name, reason),
-                _ => Case::failed(&small.name, &error),
-            },
-        };
+        let case = compare(&small.arch, placement).map_or_else(
+            |e| Case::failed(&small.name, &e),
+            |worst| worst.into_case(&small.name),
+        );
         cases.push(noted(case, &small));
     }
     for kind in OptimiserKind::ALL {

@@ -3,7 +3,7 @@
 use super::argument::Argument;
 use super::driver::{Address, Driver, Recording};
 use super::grid;
-use super::layer::{Context, Layer, Random};
+use super::layer::{Context, Random};
 use super::memory::{Buffer, Memory, View};
 use super::tape::{Placed, Tape};
 use super::tensors::{DeviceTensors, stored};
@@ -13,8 +13,7 @@ use crate::nn::backend::Backend;
 use crate::nn::device::{DeviceError, Precision};
 use crate::nn::error::NnError;
 use crate::nn::network::{
-    Clock, Images, Keep, Mode, Plan, Regularisation, Step, StepOptions, StepOutput, StepTime,
-    TensorIndex,
+    Clock, Images, Keep, Mode, Plan, Regularisation, StepOptions, StepOutput, StepTime, TensorIndex,
 };
 use crate::nn::state::StateDict;
 use crate::nn::update::Update;
@@ -111,23 +110,16 @@ impl Executor {
     /// The architecture with parameters zero and running variances one.
     ///
     /// # Errors
-    /// [`NnError::Unsupported`] if an op has no kernel for devices, and if the device fails.
+    /// [`NnError::Unsupported`] if an op has sizes that the executor cannot run, and if the device fails.
     pub fn new(
         arch: &Arch,
         precision: Precision,
         mut driver: Box<dyn Driver>,
     ) -> Result<Self, NnError> {
         let plan = Plan::new(arch)?;
-        let layer = |step: &Step| -> Result<Box<dyn Layer>, NnError> {
-            step.layer.on_device().ok_or_else(|| NnError::Unsupported {
-                arch: arch.name().to_owned(),
-                path: step.name.clone(),
-                reason: "this op has no GPU kernels yet; --device cpu runs it".to_owned(),
-            })
-        };
         let mut layers = Vec::with_capacity(plan.steps.len());
         for step in &plan.steps {
-            let layer = layer(step)?;
+            let layer = step.layer.on_device();
             let tables = layer.constants();
             let place = |table: &Vec<u32>| stored(table, driver.as_mut());
             let constants = tables.iter().map(place).collect::<Result<_, _>>()?;
@@ -189,7 +181,7 @@ impl Executor {
         let mut cx = self.core.context(mode, batch.size, None);
         let images = images(&mut cx, batch, self.arch.input().len())?;
         let tape = Tape::forward(plan, layers, &mut cx, images, Keep::Nothing)?;
-        widen(&mut cx, tape.output(plan), batch.logits)?;
+        cx.to_floats(tape.output(plan), batch.logits)?;
         tape.finish(&mut cx);
         Ok(())
     }
@@ -206,7 +198,7 @@ impl Executor {
         let images = images(&mut cx, batch, self.arch.input().len())?;
         let mut tape = Tape::forward(plan, layers, &mut cx, images, Keep::ForBackward)?;
         let logits = tape.output(plan);
-        widen(&mut cx, logits, batch.logits)?;
+        cx.to_floats(logits, batch.logits)?;
         let gradient = loss(&mut cx, logits, batch, kind.label_smoothing, self.results)?;
         tape.backward(plan, layers, &mut cx, gradient)?;
         tape.finish(&mut cx);
@@ -319,47 +311,8 @@ impl Executor {
 /// The images as the first activation.
 fn images(cx: &mut Context<'_>, batch: Batch, image: usize) -> Result<Buffer, DeviceError> {
     let images = cx.take(batch.size * image)?;
-    let view = images.view();
-    match cx.precision {
-        Precision::F32 => {
-            let bytes = view.values * size_of::<f32>();
-            cx.driver.copy(batch.pixels, view.address, bytes)?;
-        }
-        Precision::Bf16 => cast(
-            cx,
-            "cast_f32_to_bf16",
-            batch.pixels,
-            view.address,
-            view.values,
-        )?,
-    }
+    cx.from_floats(batch.pixels, images.view())?;
     Ok(images)
-}
-
-/// Activations to f32.
-fn widen(cx: &mut Context<'_>, from: View, to: Address) -> Result<(), DeviceError> {
-    match cx.precision {
-        Precision::F32 => {
-            let bytes = from.values * size_of::<f32>();
-            cx.driver.copy(from.address, to, bytes)
-        }
-        Precision::Bf16 => cast(cx, "cast_bf16_to_f32", from.address, to, from.values),
-    }
-}
-
-fn cast(
-    cx: &mut Context<'_>,
-    kernel: &str,
-    from: Address,
-    to: Address,
-    values: usize,
-) -> Result<(), DeviceError> {
-    let arguments = [
-        Argument::Address(from),
-        Argument::Address(to),
-        Argument::Wide(values as u64),
-    ];
-    cx.launch(kernel, grid::flat(values, Precision::F32), &arguments)
 }
 
 /// Mean cross-entropy and the number of right answers, into `results`; the gradient of the logits.

@@ -10,12 +10,14 @@ pub mod branch;
 pub mod channels;
 pub mod columns;
 pub mod conv;
+pub mod cosine;
 pub mod dropout;
 pub mod flatten;
 pub mod gate;
 pub mod joined_norm;
 pub mod keyless;
 pub mod layer_norm;
+pub mod offsets;
 pub mod pool;
 pub mod rearrange;
 pub mod tokens;
@@ -178,6 +180,32 @@ impl Context<'_> {
             block: grid::WIDE_BLOCK,
             arguments,
         })
+    }
+
+    /// Activations from so many 32-bit floats.
+    pub fn from_floats(&mut self, from: Address, to: View) -> Result<(), DeviceError> {
+        self.convert("cast_f32_to_bf16", from, to.address, to.values)
+    }
+
+    /// 32-bit floats from activations.
+    pub fn to_floats(&mut self, from: View, to: Address) -> Result<(), DeviceError> {
+        self.convert("cast_bf16_to_f32", from.address, to, from.values)
+    }
+
+    /// Copies, or casts where activations are no floats.
+    fn convert(
+        &mut self,
+        cast: &str,
+        from: Address,
+        to: Address,
+        values: usize,
+    ) -> Result<(), DeviceError> {
+        if self.precision == Precision::F32 {
+            return self.driver.copy(from, to, values * size_of::<f32>());
+        }
+        let (from, to) = (Argument::Address(from), Argument::Address(to));
+        let count = Argument::Wide(values as u64);
+        self.launch(cast, grid::flat(values, Precision::F32), &[from, to, count])
     }
 
     /// A copy of activations.

@@ -56,7 +56,7 @@ impl Layer for Activate {
         vec![Some(gradient)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::activation::Activate(self.0)))
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::activation::Activate(self.0))
     }
 }

@@ -46,7 +46,7 @@ impl Layer for Add {
         vec![copy, Some(gradient)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::add::Add))
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::add::Add)
     }
 }

@@ -186,20 +186,25 @@ impl Layer for Attention {
         }
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        let biases = match (self.core.likeness, self.terms) {
-            (Likeness::Product, Terms::None) => None,
-            (Likeness::Product, Terms::Biases(tensor)) => Some(tensor),
-            _ => return None,
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        let scores = match self.terms {
+            Terms::Factors(exponents) => cuda::layer::attention::Scores::Cosines { exponents },
+            Terms::None => cuda::layer::attention::Scores::Products {
+                factor: self.constant,
+                biases: None,
+            },
+            Terms::Biases(table) => cuda::layer::attention::Scores::Products {
+                factor: self.constant,
+                biases: Some(table),
+            },
         };
-        Some(Box::new(cuda::layer::attention::Attention {
+        Box::new(cuda::layer::attention::Attention {
             tokens: self.core.tokens,
             heads: self.core.heads,
             width: self.core.width,
-            factor: self.constant,
-            biases,
+            scores,
             offsets: self.offsets.clone(),
             regions: self.regions.clone(),
-        }))
+        })
     }
 }

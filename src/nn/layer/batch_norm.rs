@@ -241,7 +241,7 @@ impl Layer for BatchNorm {
         vec![Some(gradient)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(self.placed()))
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(self.placed())
     }
 }

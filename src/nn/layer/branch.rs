@@ -123,11 +123,11 @@ impl Layer for Branch {
         vec![Some(dh), residual]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::branch::Branch {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::branch::Branch {
             scale: self.scale,
             channels: self.channels,
             drop: self.drop,
-        }))
+        })
     }
 }

@@ -67,10 +67,10 @@ impl Layer for Concat {
         gradients
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::channels::Concat {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::channels::Concat {
             columns: self.columns.clone(),
-        }))
+        })
     }
 }
 
@@ -107,11 +107,11 @@ impl Layer for Slice {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::channels::Slice {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::channels::Slice {
             columns: self.columns.clone(),
             channels: self.channels,
-        }))
+        })
     }
 }
 
@@ -145,10 +145,10 @@ impl Layer for Shuffle {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::channels::Shuffle {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::channels::Shuffle {
             groups: self.groups,
             members: self.members,
-        }))
+        })
     }
 }

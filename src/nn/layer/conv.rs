@@ -139,8 +139,8 @@ impl Layer for Conv2d {
         vec![dx]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(match &self.method {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        match &self.method {
             Method::Patches(conv) => Box::new(cuda::layer::conv::Conv2d {
                 conv: *conv,
                 weight: self.weight,
@@ -152,6 +152,6 @@ impl Layer for Conv2d {
                 weight: self.weight,
                 bias: self.bias,
             }),
-        })
+        }
     }
 }

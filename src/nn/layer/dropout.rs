@@ -56,7 +56,7 @@ impl Layer for Dropout {
         vec![Some(gradient)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::dropout::Dropout { p: self.p }))
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::dropout::Dropout { p: self.p })
     }
 }

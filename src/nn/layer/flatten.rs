@@ -38,11 +38,11 @@ impl Layer for FlattenImage {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::flatten::FlattenImage {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::flatten::FlattenImage {
             pixels: self.pixels,
             channels: self.channels,
-        }))
+        })
     }
 }
 

@@ -51,9 +51,9 @@ impl Layer for Gate {
         vec![Some(gradient), Some(gates)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::gate::Gate {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::gate::Gate {
             channels: self.channels,
-        }))
+        })
     }
 }

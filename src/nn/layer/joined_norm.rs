@@ -85,12 +85,12 @@ impl Layer for JoinedNorm {
         gradients.into_iter().map(|(values, _)| values).collect()
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::joined_norm::JoinedNorm {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::joined_norm::JoinedNorm {
             concat: cuda::layer::channels::Concat {
                 columns: self.columns.clone(),
             },
             norm: self.norm.placed(),
-        }))
+        })
     }
 }

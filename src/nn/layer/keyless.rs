@@ -1,6 +1,6 @@
 //! Queries, keys and values whose keys have no bias.
 
-use super::conv::{Conv2d, Method};
+use super::conv::Conv2d;
 use super::{Context, InputGradients, Keeps, Kept, Layer};
 use crate::nn::cuda;
 use crate::nn::error::NnError;
@@ -49,17 +49,10 @@ impl Layer for Keyless {
         self.linear.backward(cx, kept, gradient, wanted)
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        let Method::Patches(conv) = &self.linear.method else {
-            return None;
-        };
-        Some(Box::new(cuda::layer::keyless::Keyless {
-            linear: cuda::layer::conv::Conv2d {
-                conv: *conv,
-                weight: self.linear.weight,
-                bias: None,
-            },
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::keyless::Keyless {
+            linear: self.linear.on_device(),
             bias: self.bias,
-        }))
+        })
     }
 }

@@ -54,11 +54,11 @@ impl Layer for LayerNorm {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::layer_norm::LayerNorm {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::layer_norm::LayerNorm {
             tensors: self.tensors,
             channels: self.channels,
             eps: self.eps,
-        }))
+        })
     }
 }

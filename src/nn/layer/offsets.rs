@@ -2,6 +2,7 @@
 
 use super::{Context, InputGradients, Kept, Layer};
 use crate::arch::Offsets;
+use crate::nn::cuda;
 use crate::nn::error::NnError;
 use crate::nn::network::Buffer;
 
@@ -28,5 +29,9 @@ impl Layer for OffsetCoordinates {
     ) -> InputGradients {
         cx.pool.give(gradient);
         Vec::new()
+    }
+
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::offsets::OffsetCoordinates(self.0))
     }
 }

@@ -47,11 +47,11 @@ impl Layer for MaxPool {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::pool::MaxPool {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::pool::MaxPool {
             window: self.window,
             channels: self.channels,
-        }))
+        })
     }
 }
 
@@ -85,7 +85,7 @@ impl Layer for AvgPool {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
         let reach = match self.averages.fixed {
             Some((window, padding)) => cuda::layer::pool::Reach::Window { window, padding },
             None => cuda::layer::pool::Reach::Adaptive {
@@ -93,9 +93,9 @@ impl Layer for AvgPool {
                 output: [self.averages.rows.len(), self.averages.cols.len()],
             },
         };
-        Some(Box::new(cuda::layer::pool::AvgPool {
+        Box::new(cuda::layer::pool::AvgPool {
             reach,
             channels: self.channels,
-        }))
+        })
     }
 }

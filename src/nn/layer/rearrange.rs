@@ -110,11 +110,11 @@ impl Layer for Rearrange {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::rearrange::Rearrange {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::rearrange::Rearrange {
             channels: self.channels,
             source: self.source.clone(),
             target: self.target.clone(),
-        }))
+        })
     }
 }

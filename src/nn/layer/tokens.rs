@@ -57,11 +57,11 @@ impl Layer for ClassToken {
         vec![Some(dx)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::tokens::ClassToken {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::tokens::ClassToken {
             token: self.token,
             tokens: self.tokens,
-        }))
+        })
     }
 }
 
@@ -100,9 +100,9 @@ impl Layer for PositionEmbedding {
         vec![Some(gradient)]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::tokens::PositionEmbedding {
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::tokens::PositionEmbedding {
             places: self.places,
-        }))
+        })
     }
 }

@@ -30,7 +30,7 @@ impl Layer for Zeros {
         vec![None]
     }
 
-    fn on_device(&self) -> Option<Box<dyn cuda::Layer>> {
-        Some(Box::new(cuda::layer::zeros::Zeros))
+    fn on_device(&self) -> Box<dyn cuda::Layer> {
+        Box::new(cuda::layer::zeros::Zeros)
     }
 }

@@ -9,6 +9,7 @@
 #include "cast.cuh"
 #include "channels.cuh"
 #include "columns.cuh"
+#include "cosine.cuh"
 #include "cross_entropy.cuh"
 #include "depthwise.cuh"
 #include "dropout.cuh"

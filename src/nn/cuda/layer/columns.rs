@@ -5,7 +5,7 @@ use crate::nn::cuda::argument::Argument;
 use crate::nn::cuda::driver::Address;
 use crate::nn::cuda::grid::Columns;
 use crate::nn::cuda::memory::View;
-use crate::nn::device::DeviceError;
+use crate::nn::device::{DeviceError, Precision};
 
 /// Where the totals of partial sums go.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +50,20 @@ pub fn add_totals(
     cx.launch_totals("add_column_totals", columns, &arguments)
 }
 
-/// Adds the sum over the rows of `[rows, channels]` to a gradient.
+/// Adds the sum over the rows of activations `[rows, channels]` to a gradient.
 pub fn add_sums(
     cx: &mut Context<'_>,
+    x: View,
+    channels: usize,
+    totals: Totals,
+) -> Result<(), DeviceError> {
+    add_sums_of(cx, cx.precision, x, channels, totals)
+}
+
+/// The same for values of some precision.
+pub fn add_sums_of(
+    cx: &mut Context<'_>,
+    precision: Precision,
     x: View,
     channels: usize,
     totals: Totals,
@@ -67,7 +78,8 @@ pub fn add_sums(
         Argument::count(channels),
         Argument::count(columns.rows_per_part),
     ];
-    cx.launch_typed("column_sums", columns.grid(), &arguments)?;
+    let kernel = format!("column_sums_{precision}");
+    cx.launch(&kernel, columns.grid(), &arguments)?;
     add_totals(cx, partials.view(), columns.parts, channels, totals)?;
     cx.give(partials);
     Ok(())

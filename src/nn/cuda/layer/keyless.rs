@@ -1,7 +1,6 @@
 //! Queries, keys and values whose keys have no bias.
 
 use super::columns::{Totals, add_sums};
-use super::conv::Conv2d;
 use super::{Context, InputGradients, Kept, Layer};
 use crate::nn::cuda::argument::Argument;
 use crate::nn::cuda::grid;
@@ -13,7 +12,7 @@ use crate::nn::network::TensorIndex;
 /// A linear layer to `[M, 3 C]` that uses its bias's first and last third only.
 pub struct Keyless {
     /// Without its bias.
-    pub linear: Conv2d,
+    pub linear: Box<dyn Layer>,
     /// `[3 C]`.
     pub bias: TensorIndex,
 }
