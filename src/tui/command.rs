@@ -158,7 +158,7 @@ pub const SPECS: &[Spec] = &[
     spec(RUNS, Command::RunXAxis, "run.x-axis", "Step, epoch or time on the x axis", &["x"]),
     spec(RUNS, Command::RunLogX, "run.log-x", "Logarithmic x axis", &["X"]),
     spec(RUNS, Command::RunLogY, "run.log-y", "Logarithmic y axis of this chart", &["L"]),
-    spec(RUNS, Command::RunClip, "run.clip", "Leave outliers of this chart off scale", &["c"]),
+    spec(RUNS, Command::RunClip, "run.clip", "Outliers of this chart off or on scale", &["c"]),
     spec(RUNS, Command::RunSplit, "run.split", "Training, validation or test images", &["t"]),
     spec(RUNS, Command::RunZoomIn, "run.zoom-in", "Zoom in", &["+", "="]),
     spec(RUNS, Command::RunZoomOut, "run.zoom-out", "Zoom out", &["-"]),

@@ -67,7 +67,7 @@ pub struct XAxis {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct YAxis {
     pub log: bool,
-    /// Bounds from the 1st to the 99th percentile; what lies outside is marked and counted.
+    /// Where a few values would leave no room for the others, they lie off the axis; they are marked and counted.
     pub clip: bool,
 }
 

@@ -21,7 +21,14 @@ const HIGH_ENOUGH_FOR_AXIS_LINE: u16 = 9;
 const WIDE_ENOUGH_FOR_LABELS: u16 = 24;
 /// Significant digits of values at the ends of lines.
 const DIGITS: usize = 4;
-/// Percentiles are taken from at most this many evenly spaced values.
+/// Values have outliers if all of them span so many times what they usually do.
+const FAR_OUT: f64 = 4.0;
+/// Parts of the values that may lie off scale on either side. Of a GHN's networks, one in fifty may explode.
+const OFF_SCALE: f64 = 0.05;
+/// A curve runs where the median of a piece of it lies: so many pieces, of at least so many values.
+const PIECES: usize = 100;
+const LEAST_PIECE: usize = 5;
+/// Quantiles are taken from at most this many evenly spaced values.
 const SAMPLES: usize = 1 << 14;
 
 /// A line's value beside the plot.
@@ -37,6 +44,8 @@ pub(super) struct EndLabel {
 pub(super) struct Plan {
     pub x: Scale,
     pub y: Scale,
+    /// Whether outliers are off the y axis.
+    pub clipped: bool,
     pub plot: Rect,
     pub y_ticks: Vec<Tick>,
     pub x_ticks: Vec<Tick>,
@@ -53,7 +62,7 @@ impl Plan {
         let shown: Vec<Range<usize>> = chart.lines.iter().map(|line| points(line, &x)).collect();
         let axis_line = area.height >= HIGH_ENOUGH_FOR_AXIS_LINE;
         let rows = area.height.saturating_sub(2 + u16::from(axis_line));
-        let y = y_scale(chart, &x, &shown, (usize::from(rows) / 2).clamp(4, 10));
+        let (y, clipped) = y_scale(chart, &x, &shown, (usize::from(rows) / 2).clamp(4, 10));
         let y_ticks = ticks(&y, (usize::from(rows) / ROWS_PER_TICK).max(1) + 1);
         let labels = labels(chart, &shown, area);
         let plot = plot(area, rows, &y_ticks, &labels);
@@ -62,6 +71,7 @@ impl Plan {
             x_ticks: chart.x.unit.ticks(&x, most),
             x,
             y,
+            clipped,
             plot,
             y_ticks,
             axis_line,
@@ -128,31 +138,51 @@ fn points(line: &Line, x: &Scale) -> Range<usize> {
     start.min(line.y.len())..end.min(line.y.len())
 }
 
-fn y_scale(chart: &LineChart, x: &Scale, shown: &[Range<usize>], parts: usize) -> Scale {
+/// The y axis, and whether outliers are off it.
+fn y_scale(chart: &LineChart, x: &Scale, shown: &[Range<usize>], parts: usize) -> (Scale, bool) {
     let which = if chart.y.log {
         Values::Positive
     } else {
         Values::Finite
     };
-    let bounds = chart.lines.iter().zip(shown).filter_map(|(line, range)| {
-        let range = with_neighbours(range, line.y.len());
-        if chart.y.clip {
-            percentiles(&line.y.values()[range], which)
-        } else {
-            line.y.bounds(range, which)
-        }
-    });
+    let lines = || {
+        let ranges = chart.lines.iter().zip(shown);
+        ranges.map(|(line, range)| (line.y, with_neighbours(range, line.y.len())))
+    };
     let bands = chart.bands.iter().flat_map(|band| {
         let end = band.x.partition_point(|&at| at <= x.high());
         let range = band.x.partition_point(|&at| at < x.low()).min(end)..end;
         let edges = [band.low, band.high];
         edges.map(|edge| edge.bounds(range.clone(), which))
     });
-    let (low, high) = bounds
-        .chain(bands.flatten())
-        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-        .unwrap_or((if chart.y.log { 0.1 } else { 0.0 }, 1.0));
-    axis(low, high, chart.y.log, parts)
+    let bands = joined(bands.flatten());
+    let all = joined(lines().filter_map(|(y, range)| y.bounds(range, which)));
+    let most = chart
+        .y
+        .clip
+        .then(|| joined(lines().filter_map(|(y, range)| usual(&y.values()[range], which))));
+    let clipped = most.flatten().filter(|most| {
+        let span = |(low, high): (f64, f64)| axis_span(low, high, chart.y.log);
+        all.is_some_and(|all| span(all) > FAR_OUT * span(*most))
+    });
+    let bounds = joined(clipped.or(all).into_iter().chain(bands));
+    let nothing = (if chart.y.log { 0.1 } else { 0.0 }, 1.0);
+    let (low, high) = bounds.unwrap_or(nothing);
+    (axis(low, high, chart.y.log, parts), clipped.is_some())
+}
+
+/// The bounds of all.
+fn joined(bounds: impl Iterator<Item = (f64, f64)>) -> Option<(f64, f64)> {
+    bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// How much of an axis lies between two values.
+fn axis_span(low: f64, high: f64, log: bool) -> f64 {
+    if log {
+        high.log10() - low.log10()
+    } else {
+        high - low
+    }
 }
 
 /// Between two points a line is seen although no point is: then its ends count.
@@ -164,8 +194,9 @@ fn with_neighbours(range: &Range<usize>, len: usize) -> Range<usize> {
     }
 }
 
-/// 1st and 99th percentile.
-fn percentiles(values: &[f32], which: Values) -> Option<(f64, f64)> {
+/// Where values usually lie: most of them, and wherever the curve runs for a while, such as high above at its
+/// beginning.
+fn usual(values: &[f32], which: Values) -> Option<(f64, f64)> {
     let counts = |value: &f32| value.is_finite() && (which == Values::Finite || *value > 0.0);
     let apart = values.len().div_ceil(SAMPLES).max(1);
     let mut sample: Vec<f32> = values
@@ -174,12 +205,23 @@ fn percentiles(values: &[f32], which: Values) -> Option<(f64, f64)> {
         .step_by(apart)
         .filter(counts)
         .collect();
-    let last = sample.len().checked_sub(1)?;
-    let mut percentile = |part: f64| {
-        let rank = (part * last as f64).round() as usize;
-        f64::from(*sample.select_nth_unstable_by(rank, f32::total_cmp).1)
-    };
-    Some((percentile(0.01), percentile(0.99)))
+    let while_long = sample.len().div_ceil(PIECES).max(LEAST_PIECE);
+    let pieces = sample.chunks_exact_mut(while_long);
+    let run = joined(pieces.map(|piece| (quantile(piece, 0.5), quantile(piece, 0.5))));
+    if sample.is_empty() {
+        return None;
+    }
+    let most = (
+        quantile(&mut sample, OFF_SCALE),
+        quantile(&mut sample, 1.0 - OFF_SCALE),
+    );
+    joined(run.into_iter().chain([most]))
+}
+
+/// Of values in any order, which it changes; there is at least one.
+fn quantile(values: &mut [f32], part: f64) -> f64 {
+    let rank = (part * (values.len() - 1) as f64).round() as usize;
+    f64::from(*values.select_nth_unstable_by(rank, f32::total_cmp).1)
 }
 
 fn labels(chart: &LineChart, shown: &[Range<usize>], area: Rect) -> Vec<EndLabel> {

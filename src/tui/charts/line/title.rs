@@ -40,15 +40,15 @@ impl LineChart<'_> {
     /// How values are placed on the axes, where that is not the usual way.
     fn ways(&self, plan: Option<&Plan>) -> Vec<String> {
         let mut ways = Vec::new();
-        if self.y.clip
-            && let Some(plan) = plan
-        {
+        if let Some(plan) = plan.filter(|plan| plan.clipped) {
             let (low, high) = (plan.y.low(), plan.y.high());
             let lines = self.lines.iter().zip(&plan.shown);
             let off: usize = lines
                 .map(|(line, range)| line.y.outside(range.clone(), low, high))
                 .sum();
-            ways.push(format!("y 1-99 %, {off} off scale"));
+            if off > 0 {
+                ways.push(format!("{off} off scale"));
+            }
         }
         if self.y.log {
             ways.push("log y".to_owned());

@@ -300,28 +300,27 @@ fn facts(run: &Known) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What a step of a GHN's training takes, and what its time goes to.
-fn step_of_ghn(phases: &StepPhases, networks: usize) -> [(&'static str, String); 3] {
+/// What a step of a GHN's training takes, what its time goes to, and the networks in it. Short enough for the
+/// pane of a usual screen.
+fn step_of_ghn(phases: &StepPhases, networks: usize) -> [(&'static str, String); 4] {
     let seconds = phases.seconds();
-    let plural = if networks == 1 { "" } else { "s" };
+    let share = |part: f64| format!("{:.0} %", 100.0 * part / seconds.max(f64::MIN_POSITIVE));
     let step = format!(
-        "{} s, {networks} network{plural}, {} left out",
+        "{} s, graph {}",
         significant(seconds, 3),
-        phases.skipped
-    );
-    let share = |part: f64| format!("{:.0}", 100.0 * part / seconds.max(f64::MIN_POSITIVE));
-    let networks = format!(
-        "forward {} %, backward {} %",
-        share(phases.forward),
-        share(phases.backward)
-    );
-    let ghn = format!(
-        "update {} %, predict {} %, graph {} %",
-        share(phases.update),
-        share(phases.predict),
         share(phases.graph)
     );
-    [("step", step), ("", networks), ("", ghn)]
+    let (forward, backward) = (share(phases.forward), share(phases.backward));
+    let (update, predict) = (share(phases.update), share(phases.predict));
+    [
+        ("step", step),
+        ("", format!("forward {forward}, backward {backward}")),
+        ("", format!("update {update}, predict {predict}")),
+        (
+            "nets",
+            format!("{networks} a step, {} left out", phases.skipped),
+        ),
+    ]
 }
 
 fn data(run: &Known) -> String {

@@ -39,7 +39,7 @@ impl Default for Sight {
             which: Which::Auto,
             smoothing: 2,
             log_y: [false; Metric::ALL.len()],
-            clip: [false; Metric::ALL.len()],
+            clip: [true; Metric::ALL.len()],
         }
     }
 }
