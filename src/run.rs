@@ -14,6 +14,7 @@
 //! | [`Summary`], [`list`], [`find`] | runs as a list shows them, and by a part of their name |
 //! | [`launch`], [`Worker`] | starting a worker; being one |
 //! | [`evaluations`] | how good GHNs were found to be |
+//! | [`tensorboard`] | a run's curves for TensorBoard |
 //! | [`experiment`] | runs that belong together: their protocol, carrying them out, their results |
 //!
 //! Nothing here waits for another process except [`launch::detached`], which waits until the worker
@@ -41,6 +42,7 @@ mod series;
 mod signals;
 mod standing;
 mod tail;
+pub mod tensorboard;
 mod worker;
 
 pub use config::Config;

@@ -191,6 +191,30 @@ fn a_finished_run_is_listed_shown_watched_and_exported() {
     assert!(scene.hyperscope(&to).status.success());
     let exported: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(exported["events"].as_array().unwrap().len(), 6);
+
+    let logs = scene.folder.path().join("logs");
+    let to = [
+        "runs",
+        "export",
+        "last",
+        "--format",
+        "tensorboard",
+        "-o",
+        logs.to_str().unwrap(),
+    ];
+    let said = scene.hyperscope(&to);
+    assert!(said.status.success());
+    let file = text(&said.stdout);
+    let file = std::path::Path::new(file.trim_end());
+    assert_eq!(
+        file.parent().and_then(|run| run.parent()),
+        Some(logs.as_path())
+    );
+    let bytes = std::fs::read(file).unwrap();
+    for tag in ["train/loss", "test/top1"] {
+        let stands = bytes.windows(tag.len()).any(|part| part == tag.as_bytes());
+        assert!(stands, "{tag} in {}", file.display());
+    }
 }
 
 #[test]
@@ -336,9 +360,9 @@ fn names_that_mean_no_run_or_several_are_explained() {
 fn what_cannot_be_written_is_said_and_leaves_nothing() {
     let scene = Scene::new();
     scene.run("resnet18", request());
-    let error = failure(&scene.hyperscope(&["runs", "export", "last", "--format", "svg"]));
+    let error = failure(&scene.hyperscope(&["runs", "export", "last", "--format", "tensorboard"]));
     assert!(
-        error.contains("not built yet") && error.contains("csv"),
+        error.contains("TensorBoard") && error.contains("-o FOLDER"),
         "{error}"
     );
     let to = [

@@ -48,8 +48,8 @@ enum What {
         run: Run,
         #[arg(long, value_enum)]
         format: export::Format,
-        /// Where to; standard output if not given
-        #[arg(short, long, value_name = "FILE")]
+        /// Where to; standard output if not given (a folder for TensorBoard)
+        #[arg(short, long, value_name = "FILE|FOLDER")]
         output: Option<PathBuf>,
     },
 }

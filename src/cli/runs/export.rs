@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::print::View;
+use super::print::{self, View};
 use crate::private;
-use crate::run::{self, Event, Line, Request, RunDir, Summary, Tail};
+use crate::run::{self, Event, Line, Request, RunDir, Summary, Tail, tensorboard};
 use crate::text::{Shown, terminal_safe_json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,14 +17,8 @@ pub enum Format {
     Csv,
     /// One document: the run, its request, its events
     Json,
-    /// Not built yet
-    Parquet,
-    /// Not built yet
+    /// An event file in a folder of the run's name, below the one given with -o: TensorBoard's --logdir
     Tensorboard,
-    /// Not built yet
-    Svg,
-    /// Not built yet
-    Png,
 }
 
 #[derive(Serialize)]
@@ -62,16 +56,12 @@ const COLUMNS: &[&str] = &[
 /// there once, with their later values.
 ///
 /// # Errors
-/// If the format is not built yet, or a file cannot be read or written.
+/// If a file cannot be read or written, or TensorBoard's folder is not given.
 pub fn run(dir: &RunDir, format: Format, output: Option<&Path>) -> anyhow::Result<()> {
     let text = match format {
         Format::Csv => csv(&events(dir)?)?,
         Format::Json => json(dir)?,
-        other => {
-            let name = other.to_possible_value();
-            let name = name.as_ref().map_or("this", |v| v.get_name());
-            anyhow::bail!("export as {name} is not built yet; --format csv and --format json are");
-        }
+        Format::Tensorboard => return tensorboard(dir, output),
     };
     match output {
         Some(path) => {
@@ -79,6 +69,24 @@ pub fn run(dir: &RunDir, format: Format, output: Option<&Path>) -> anyhow::Resul
         }
         None => Ok(io::stdout().lock().write_all(text.as_bytes())?),
     }
+}
+
+/// Writes the event file, and says which.
+fn tensorboard(dir: &RunDir, output: Option<&Path>) -> anyhow::Result<()> {
+    let Some(logs) = output else {
+        anyhow::bail!(
+            "exporting for TensorBoard: into which folder is not said; give its --logdir with -o FOLDER, \
+             where the run gets a folder of its own"
+        );
+    };
+    let lines = events(dir)?;
+    let folder = logs.join(dir.id().as_str());
+    std::fs::create_dir_all(&folder).map_err(run::at("making the folder", &folder))?;
+    let began = lines.first().map_or(0, |line| line.t_ms);
+    let path = folder.join(tensorboard::file_name(began));
+    let file = tensorboard::event_file(&lines);
+    private::replace(&path, &file).map_err(run::at("writing", &path))?;
+    print::lines(&[Shown::new(&path.display().to_string()).as_str()])
 }
 
 fn events(dir: &RunDir) -> anyhow::Result<Vec<Line>> {
