@@ -244,6 +244,14 @@ fn what_cannot_be_trained_is_refused_before_there_is_a_run() {
         message.contains("is for a LoGAH, and default is a GHN-2"),
         "{message}"
     );
+    let wider = "epochs = 1\n[ghn]\nlayernorm = true\nhid = 48\n";
+    fs::write(home.path().join("wider.toml"), wider).expect("the recipe");
+    let other = "ghn train --data synthetic --recipe wider.toml --from default";
+    let message = refused(&home, other);
+    assert!(
+        message.contains("hid = 48, and default has 32"),
+        "{message}"
+    );
     assert!(!home.path().join("runs").exists());
 }
 

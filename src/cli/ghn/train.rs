@@ -6,7 +6,7 @@ use clap::Args;
 use crate::cli::Common;
 use crate::cli::finetune::{self, ask};
 use crate::data::{DataSet, Protocol, Split};
-use crate::ghn::Ghn;
+use crate::ghn::{Config, Ghn};
 use crate::run::{DataRequest, Home, Request, TrainingRequest};
 use crate::train::GhnRecipe;
 
@@ -63,17 +63,12 @@ fn request(common: &Common, args: &TrainArgs, home: &Home) -> anyhow::Result<Req
         .map(|name| begin_from(name, &data, common.seed));
     let from = from.transpose()?;
     let mut recipe = recipe(&args.recipe)?;
-    recipe.ghn.num_classes = data.classes.len();
-    if let Some(ghn) = &from {
-        let (is, wants) = (ghn.kind(), recipe.ghn.kind());
-        anyhow::ensure!(
-            is == wants || !names_ghn(&args.recipe)?,
-            "the recipe {} is for a {wants}, and {} is a {is}; begin a new one without --from, or take a recipe that \
-             names no other",
-            args.recipe,
-            ghn.name()
-        );
-        recipe.ghn = *ghn.config();
+    match &from {
+        Some(ghn) => {
+            check_suits(&args.recipe, &recipe.ghn, ghn)?;
+            recipe.ghn = *ghn.config();
+        }
+        None => recipe.ghn.num_classes = data.classes.len(),
     }
     recipe.meta_batch = args.meta_batch.map_or(recipe.meta_batch, |n| n as usize);
     recipe.batch = args.batch.map_or(recipe.batch, |n| n as usize);
@@ -141,16 +136,40 @@ pub fn recipe(name: &str) -> anyhow::Result<GhnRecipe> {
     Ok(recipe)
 }
 
-/// Whether a recipe that can be read says which GHN it is for; `ghn2`, which is taken if nothing is asked, does not.
-fn names_ghn(recipe: &str) -> anyhow::Result<bool> {
-    Ok(match recipe {
-        "ghn2" => false,
-        "ghn3" | "logah" => true,
-        file => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
-            text.parse::<toml::Table>()?.contains_key("ghn")
+/// Whether a recipe that can be read may go on from a GHN: it is for one of its kind, and a file names no other
+/// number of the GHN. `ghn2`, which is taken if nothing is asked, goes on from any.
+fn check_suits(recipe: &str, wanted: &Config, ghn: &Ghn) -> anyhow::Result<()> {
+    const INSTEAD: &str = "begin a new one without --from, or take a recipe that names no other";
+    let name = ghn.name();
+    match recipe {
+        "ghn2" => return Ok(()),
+        "ghn3" | "logah" => {
+            let (is, wants) = (ghn.kind(), wanted.kind());
+            anyhow::ensure!(
+                is == wants,
+                "the recipe {recipe} is for a {wants}, and {name} is a {is}; {INSTEAD}"
+            );
+            return Ok(());
         }
-    })
+        _ => {}
+    }
+    let text = std::fs::read_to_string(recipe).with_context(|| format!("reading {recipe}"))?;
+    let said: toml::Table = text.parse()?;
+    let said = said.get("ghn").and_then(toml::Value::as_table);
+    let (wants, has) = (
+        toml::Table::try_from(wanted)?,
+        toml::Table::try_from(ghn.config())?,
+    );
+    for key in said.into_iter().flat_map(toml::Table::keys) {
+        let [wants, has] = [&wants, &has].map(|of| of.get(key).map(ToString::to_string));
+        anyhow::ensure!(
+            wants == has,
+            "the recipe {recipe} is for a GHN with {key} = {}, and {name} has {}; {INSTEAD}",
+            wants.unwrap_or_default(),
+            has.unwrap_or_default()
+        );
+    }
+    Ok(())
 }
 
 fn begin_from(name: &str, data: &DataSet, seed: u64) -> anyhow::Result<Ghn> {
