@@ -62,7 +62,10 @@ class Stream:
             factor += 1
             bound *= factor
         chunk = self.below(bound)
-        indices = [0, chunk % 2] if rest == 0 else [chunk % (rest + 1), chunk // (rest + 1) % (rest + 2)]
+        if rest == 0:
+            indices = [0, chunk % 2]
+        else:
+            indices = [chunk % (rest + 1), chunk // (rest + 1) % (rest + 2)]
         for place, index in zip((rest, rest + 1), indices):
             values[place], values[index] = values[index], values[place]
         return values[rest:]
@@ -83,8 +86,8 @@ def chacha8(key, block):
 
 
 def network(seed):
-    """The net_args of `deepnets:SEED`. None of the training split is so large that its size would refuse it here;
-    one that is would be noticed by `checked`."""
+    """The net_args of `deepnets:SEED`. Networks of too many parameters, which hyperscope draws again, are not refused here:
+    they are rare, and `Draws.checked` notices one."""
     stream = Stream(seed, "deepnets/train")
     while True:
         args = attempt(stream)

@@ -148,6 +148,12 @@ def child(args, what, *asked):
     return json.loads(out.stdout.splitlines()[-1]) if what == "train" else None
 
 
+def training(args, seed, meta_batch, timed, touched):
+    """What a process of PyTorch tells of its training."""
+    last = not args.contiguous
+    return child(args, "train", str(args.graphs), seed, meta_batch, timed, touched, args.threads, last)
+
+
 def our_run(args, seed, meta_batch):
     command = [args.binary, "bench", "ghn-train", "--meta-batch", meta_batch, "--steps", args.steps, "--seed", seed]
     command += ["--device", "cpu", "--threads", args.threads, "--json"]
@@ -161,8 +167,10 @@ def measure(args, meta_batch):
     for seed in range(FIRST_SEED, FIRST_SEED + args.rounds):
         ours = our_run(args, seed, meta_batch)
         timed = min(ours["steps"], args.steps + MORE)
-        theirs = child(args, "train", str(args.graphs), seed, meta_batch, timed, args.touch, args.threads, not args.contiguous)
+        theirs = training(args, seed, meta_batch, timed, args.touch)
         rounds.append({"seed": seed, "ours": ours, "theirs": theirs})
+        mean = sum(theirs["seconds"]) / timed
+        print(f"m = {meta_batch}, seed {seed}: {ours['step']:.3f} s, theirs {mean:.3f} s", file=sys.stderr, flush=True)
     graph = [pickle.loads(graphs_path(args.graphs, r["seed"], meta_batch).read_bytes())["graph"] for r in rounds]
     our_seconds = [r["ours"]["step"] for r in rounds]
     their_seconds = [sum(r["theirs"]["seconds"]) / len(r["theirs"]["seconds"]) for r in rounds]
@@ -217,7 +225,7 @@ def compare(args, meta_batches):
         return
     if args.memory:
         for m in meta_batches:
-            told = child(args, "train", str(args.graphs), FIRST_SEED, m, args.steps, 0, args.threads, not args.contiguous)
+            told = training(args, FIRST_SEED, m, args.steps, touched=0)
             print(f"m = {m}: {told['gib']:.2f} GiB, losses {[round(loss, 2) for loss in told['losses']]}", flush=True)
         return
     rows = []
