@@ -48,7 +48,7 @@ pub use finetune::finetune;
 pub use ghn::{
     Accuracy, BadEvaluation, EvaluatedNetwork, EvaluatedPart, EvaluationSetting, Evaluator,
     EvaluatorOptions, GhnEvaluation, GhnOptimiserKind, GhnRecipe, GhnSchedule, GhnTask, Net, Part,
-    PredictedNetwork, PublishedAccuracy, Stage, USUAL_BATCH, USUAL_NETWORKS, USUAL_SIDE,
+    PredictedNetwork, PublishedAccuracy, Stage, USUAL_BATCH, USUAL_NETWORKS, USUAL_SIDE, networks,
     published_accuracies, train_ghn,
 };
 pub use metrics::{Metrics, Tally};

@@ -268,4 +268,10 @@ fn a_step_is_timed_phase_by_phase() {
     let phases = ["graph", "predict", "forward", "backward", "update"];
     let sum: f64 = phases.map(number).iter().sum();
     assert!(sum > 0.0 && sum <= number("step") * 1.01, "{text}");
+    let networks = answer["networks"].as_array().expect("a list");
+    assert_eq!(networks.len() as f64, number("before") + number("steps"));
+    assert!(
+        networks.iter().all(|step| step[0]["n_cells"].is_u64()),
+        "{text}"
+    );
 }

@@ -45,8 +45,8 @@ pub use evaluate::{
 };
 use optimiser::Optimiser;
 pub use recipe::{GhnOptimiserKind, GhnRecipe, GhnSchedule, Stage};
-pub use sample::Net;
 use sample::Sampler;
+pub use sample::{Net, networks};
 use step::Phases;
 
 /// The share of left out networks at which training ends.
@@ -125,12 +125,7 @@ impl<'a> Trainer<'a> {
         let loader = images(&task, side)?;
         let mut trainer = Self {
             gradient: task.ghn.gradient(),
-            sampler: Sampler {
-                seed: task.seed,
-                rule: recipe.visits,
-                classes: recipe.ghn.num_classes,
-                most_nodes: recipe.most_nodes,
-            },
+            sampler: Sampler::of(recipe, task.seed),
             optimiser,
             course: Course::new(reporter, checkpoints, progress, loader.batches()),
             loader,

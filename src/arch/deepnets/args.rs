@@ -1,12 +1,12 @@
 //! The form in which DeepNets-1M stores what a network is made of: the arguments of its `Network`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::network::{Norm, Plan, Preparation, StemKind};
 use super::{Cell, Gene, Genotype, Primitive, Sizes};
 
 /// The arguments by their published names; what is left out has the published default.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct NetworkArgs {
     #[serde(rename = "C")]
     channels: usize,
@@ -34,10 +34,11 @@ pub struct NetworkArgs {
     imagenet_stride: usize,
     #[serde(default)]
     auxiliary: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     num_params: Option<Sizes>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 struct StoredGenotype {
     normal: Vec<(String, usize)>,
     normal_concat: Vec<usize>,
@@ -56,6 +57,42 @@ impl NetworkArgs {
     #[must_use]
     pub const fn auxiliary(&self) -> bool {
         self.auxiliary
+    }
+
+    /// Those that mean a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let genes = |cell: &Cell| {
+            let genes = cell.genes.iter();
+            genes.map(|g| (g.op.word().to_owned(), g.input)).collect()
+        };
+        let Genotype { normal, reduce } = &plan.genotype;
+        Self {
+            channels: plan.channels,
+            genotype: StoredGenotype {
+                normal: genes(normal),
+                normal_concat: normal.concat.clone(),
+                reduce: genes(reduce),
+                reduce_concat: reduce.concat.clone(),
+            },
+            n_cells: plan.cells,
+            ks: plan.stem_kernel,
+            stem_type: usize::from(plan.stem == StemKind::Deep),
+            stem_pool: plan.stem == StemKind::Pooled,
+            norm: match plan.norm {
+                Norm::None => None,
+                Norm::Batch => Some("bnorm".to_owned()),
+                Norm::Tracked => tracked(),
+            },
+            preproc: plan.preparation == Preparation::Pointwise,
+            widening: plan.widening,
+            fc_layers: plan.classifier_layers,
+            fc_dim: plan.classifier_width,
+            glob_avg: plan.averages,
+            imagenet_stride: plan.photograph_stride,
+            auxiliary: false,
+            num_params: None,
+        }
     }
 
     /// The plan that they mean.

@@ -148,3 +148,14 @@ fn auxiliary_classifiers_fit_where_the_published_ones_do() {
     }
     assert!(fitting > 10 && refused > 10, "{fitting}, {refused}");
 }
+
+#[test]
+fn arguments_that_were_written_mean_the_same_network() {
+    for seed in 0..200 {
+        let name = name_of(Split::Train, seed);
+        let plan = plan(&name, &Options::for_images(10, 32)).unwrap();
+        let text = serde_json::to_string(&NetworkArgs::of(&plan)).unwrap();
+        let read: NetworkArgs = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.plan().unwrap(), plan, "{name}: {text}");
+    }
+}

@@ -7,13 +7,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::peak_bytes;
+use crate::arch::deepnets::NetworkArgs;
 use crate::cli::Common;
 use crate::cli::ghn::recipe;
 use crate::cli::runs::print;
 use crate::cli::runs::table::{Align, Table};
-use crate::data::{self, Protocol};
+use crate::data::{self, Protocol, Split};
 use crate::ghn::Ghn;
-use crate::train::{Command, Event, GhnTask, Reporter, StepPhases, train_ghn};
+use crate::train::{Command, Event, GhnTask, Reporter, StepPhases, networks, train_ghn};
 
 /// Steps before those that are timed.
 const WARM_UP: u64 = 3;
@@ -54,6 +55,11 @@ struct Answer<'a> {
     update: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_bytes: Option<u64>,
+    /// Steps before the first that is timed.
+    before: u64,
+    /// What every step learnt from, the first ones too, as DeepNets-1M's authors write it: for their code to
+    /// train on the same.
+    networks: Vec<Vec<NetworkArgs>>,
 }
 
 /// Runs the command.
@@ -74,6 +80,8 @@ pub fn run(common: &Common, args: &GhnTrainArgs) -> anyhow::Result<()> {
         ..Protocol::default()
     };
     let folder = tempfile::tempdir().context("making a folder for checkpoints")?;
+    let a_pass = data.len(Split::Train, &protocol)? / recipe.batch;
+    let all = u64::from(recipe.epochs) * a_pass as u64;
     let task = GhnTask {
         ghn: Ghn::untrained(&recipe.ghn, common.seed)?,
         placement,
@@ -103,6 +111,13 @@ pub fn run(common: &Common, args: &GhnTrainArgs) -> anyhow::Result<()> {
         backward: watch.sums.backward / steps,
         update: watch.sums.update / steps,
         peak_bytes: peak_bytes(),
+        before: watch.before(),
+        networks: (0..watch.before() + watch.timed)
+            .map(|step| {
+                let nets = networks(&recipe, common.seed, step, all);
+                nets.iter().map(|net| NetworkArgs::of(&net.plan)).collect()
+            })
+            .collect(),
     };
     if common.json {
         return print::json(&answer);
@@ -131,6 +146,11 @@ impl Watch {
             seconds: 0.0,
             sums: StepPhases::default(),
         }
+    }
+
+    /// Steps before the first that is timed.
+    fn before(&self) -> u64 {
+        self.begun.map_or(0, |(step, _)| step)
     }
 }
 

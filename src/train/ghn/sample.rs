@@ -3,9 +3,9 @@
 use rand::Rng as _;
 use rayon::prelude::*;
 
-use super::Stage;
+use super::{GhnRecipe, Stage};
 use crate::arch::Arch;
-use crate::arch::deepnets::{self, Sizes, Split, Visit, VisitRule};
+use crate::arch::deepnets::{self, Plan, Sizes, Split, Visit, VisitRule};
 use crate::arch::zoo::Options;
 use crate::ghn::{Graph, Parameter};
 use crate::random;
@@ -18,6 +18,8 @@ const ATTEMPTS: u32 = 50;
 /// A network to learn from.
 #[derive(Clone, Debug)]
 pub struct Net {
+    /// With the widths of this visit.
+    pub plan: Plan,
     pub arch: Arch,
     pub graph: Graph,
     pub parameters: Vec<Parameter>,
@@ -33,18 +35,23 @@ pub struct Sampler {
     pub most_nodes: usize,
 }
 
-impl Net {
-    pub fn of(arch: Arch) -> Self {
-        let (graph, parameters) = Graph::with_parameters(&arch);
-        Self {
-            arch,
-            graph,
-            parameters,
-        }
-    }
+/// The networks that a training of `all` steps by a recipe learns from in one of them.
+#[must_use]
+pub fn networks(recipe: &GhnRecipe, seed: u64, step: u64, all: u64) -> Vec<Net> {
+    let stage = recipe.stage(step, all);
+    Sampler::of(recipe, seed).meta_batch(step, recipe.meta_batch, &stage)
 }
 
 impl Sampler {
+    pub const fn of(recipe: &GhnRecipe, seed: u64) -> Self {
+        Self {
+            seed,
+            rule: recipe.visits,
+            classes: recipe.ghn.num_classes,
+            most_nodes: recipe.most_nodes,
+        }
+    }
+
     /// The networks of a step.
     pub fn meta_batch(&self, step: u64, count: usize, stage: &Stage) -> Vec<Net> {
         let mut nets = Vec::new();
@@ -80,8 +87,15 @@ impl Sampler {
                 continue;
             }
             let visit = Visit::draw(&plan, sizes, self.rule, options.stem, &mut stream);
-            if let Ok(arch) = plan.on(visit).build(&name, &options) {
-                return Net::of(arch);
+            let plan = plan.on(visit);
+            if let Ok(arch) = plan.build(&name, &options) {
+                let (graph, parameters) = Graph::with_parameters(&arch);
+                return Net {
+                    plan,
+                    arch,
+                    graph,
+                    parameters,
+                };
             }
         }
     }
