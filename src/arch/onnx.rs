@@ -37,12 +37,16 @@ mod layers;
 mod layout;
 mod movement;
 mod names;
+mod norms;
 mod pad;
+mod pairs;
+mod pools;
 pub mod proto;
 mod stored;
 #[cfg(test)]
 mod tests;
 mod value;
+mod window;
 mod wire;
 
 pub use constant::{Constant, Source, View};

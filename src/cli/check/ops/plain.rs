@@ -2,10 +2,13 @@
 //! `[B, positions, C]`, tensors as in PyTorch.
 
 mod attention;
+mod layers;
+mod optimiser;
 
-use crate::arch::{Activation, Arch, Conv2d, Node, Op, Pool, Projection, Shape};
+use crate::arch::{Activation, Arch, Node, Op, Projection, Shape};
 use crate::nn::{StateDict, Tensor};
-use crate::train::OptimiserKind;
+
+pub use optimiser::Rule;
 
 /// What batch norms go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,129 +275,6 @@ impl Pass<'_> {
         }
     }
 
-    fn conv(&self, node: &Node, conv: &Conv2d) -> Vec<f64> {
-        let (image, weight, [oh, ow]) = (self.image(node), self.tensor(node, 0), side(node.shape));
-        let bias = if conv.bias { self.tensor(node, 1) } else { &[] };
-        let [kh, kw] = conv.kernel;
-        let ins = conv.in_channels / conv.groups;
-        let outs = conv.out_channels / conv.groups;
-        let mut out = Vec::new();
-        for place in 0..self.plain.batch * oh * ow {
-            let (sample, y, x) = (place / (oh * ow), place / ow % oh, place % ow);
-            for o in 0..conv.out_channels {
-                let mut sum = bias.get(o).copied().unwrap_or(0.0);
-                for i in 0..ins {
-                    for tap in 0..kh * kw {
-                        let at = |axis: usize, out: usize, tap: usize| {
-                            let padded = out * conv.stride[axis] + tap * conv.dilation[axis];
-                            padded as isize - conv.padding[axis] as isize
-                        };
-                        let (iy, ix) = (at(0, y, tap / kw), at(1, x, tap % kw));
-                        let channel = o / outs * ins + i;
-                        if let Some(v) = image.at(sample, iy, ix, channel) {
-                            sum += v * weight[(o * ins + i) * kh * kw + tap];
-                        }
-                    }
-                }
-                out.push(sum);
-            }
-        }
-        out
-    }
-
-    fn linear(&self, node: &Node, outputs: usize, bias: Option<&[f64]>) -> Vec<f64> {
-        let weight = self.tensor(node, 0);
-        let inputs = weight.len() / outputs;
-        let row = |x: &[f64]| -> Vec<f64> {
-            let dot = |w: &[f64]| w.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
-            let outputs = weight.chunks(inputs).enumerate();
-            outputs
-                .map(|(o, w)| dot(w) + bias.map_or(0.0, |b| b[o]))
-                .collect()
-        };
-        self.input(node, 0).chunks(inputs).flat_map(row).collect()
-    }
-
-    fn batch_norm(&self, node: &Node, eps: f64, tracked: bool) -> Vec<f64> {
-        let (x, channels) = (self.input(node, 0), node.shape.channels());
-        let rows = (x.len() / channels) as f64;
-        let column = |c: usize| x.iter().skip(c).step_by(channels);
-        let moments = |c: usize| match self.statistics {
-            Statistics::Running if tracked => (self.tensor(node, 2)[c], self.tensor(node, 3)[c]),
-            _ => {
-                let mean = column(c).sum::<f64>() / rows;
-                let var = column(c).map(|v| (v - mean).powi(2)).sum::<f64>() / rows;
-                (mean, var)
-            }
-        };
-        let moments: Vec<(f64, f64)> = (0..channels).map(moments).collect();
-        let (weight, bias) = (self.tensor(node, 0), self.tensor(node, 1));
-        let norm = |(i, v): (usize, &f64)| {
-            let c = i % channels;
-            let (mean, var) = moments[c];
-            (v - mean) / (var + eps).sqrt() * weight[c] + bias[c]
-        };
-        x.iter().enumerate().map(norm).collect()
-    }
-
-    fn layer_norm(&self, node: &Node, eps: f64) -> Vec<f64> {
-        let channels = node.shape.channels();
-        let (weight, bias) = (self.tensor(node, 0), self.tensor(node, 1));
-        let row = |x: &[f64]| -> Vec<f64> {
-            let mean = x.iter().sum::<f64>() / channels as f64;
-            let var = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / channels as f64;
-            let norm = |c: usize| (x[c] - mean) / (var + eps).sqrt() * weight[c] + bias[c];
-            (0..channels).map(norm).collect()
-        };
-        self.input(node, 0).chunks(channels).flat_map(row).collect()
-    }
-
-    /// `of` gets the values of a window that lie in the image, and how many lie in it or its padding.
-    fn pool(&self, node: &Node, pool: &Pool, of: impl Fn(&[f64], usize) -> f64) -> Vec<f64> {
-        let (image, [oh, ow]) = (self.image(node), side(node.shape));
-        let mut out = Vec::new();
-        for place in 0..self.plain.batch * oh * ow {
-            let (sample, y, x) = (place / (oh * ow), place / ow % oh, place % ow);
-            let from = |axis: usize, out: usize| {
-                (out * pool.stride[axis]) as isize - pool.padding[axis] as isize
-            };
-            let range = |axis: usize, out: usize| {
-                let end = (image.side[axis] + pool.padding[axis]) as isize;
-                let from = from(axis, out);
-                from..(from + pool.kernel[axis] as isize).min(end)
-            };
-            let padded = range(0, y).len() * range(1, x).len();
-            for c in 0..image.channels {
-                let values: Vec<f64> = range(0, y)
-                    .flat_map(|y| range(1, x).map(move |x| (y, x)))
-                    .filter_map(|(y, x)| image.at(sample, y, x, c))
-                    .collect();
-                out.push(of(&values, padded));
-            }
-        }
-        out
-    }
-
-    fn adaptive(&self, node: &Node, [oh, ow]: [usize; 2]) -> Vec<f64> {
-        let image = self.image(node);
-        let [height, width] = image.side;
-        let range = |i: usize, from: usize, to: usize| i * from / to..((i + 1) * from).div_ceil(to);
-        let mut out = Vec::new();
-        for place in 0..self.plain.batch * oh * ow {
-            let (sample, y, x) = (place / (oh * ow), place / ow % oh, place % ow);
-            let (rows, columns) = (range(y, height, oh), range(x, width, ow));
-            for c in 0..image.channels {
-                let pixels = rows
-                    .clone()
-                    .flat_map(|y| columns.clone().map(move |x| (y, x)));
-                let values =
-                    pixels.filter_map(|(y, x)| image.at(sample, y as isize, x as isize, c));
-                out.push(values.sum::<f64>() / (rows.len() * columns.len()) as f64);
-            }
-        }
-        out
-    }
-
     fn pairs(&self, node: &Node, of: impl Fn(f64, f64) -> f64) -> Vec<f64> {
         let pairs = self.input(node, 0).iter().zip(self.input(node, 1));
         pairs.map(|(a, b)| of(*a, *b)).collect()
@@ -493,68 +373,4 @@ fn erf(x: f64) -> f64 {
         sum += term;
     }
     std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
-}
-
-/// An optimiser's rule over all tensors of a state.
-pub struct Rule {
-    kind: OptimiserKind,
-    steps: i32,
-    tensors: Vec<Parameter>,
-}
-
-struct Parameter {
-    name: String,
-    value: Vec<f64>,
-    first: Vec<f64>,
-    second: Vec<f64>,
-}
-
-impl Rule {
-    pub fn new(kind: OptimiserKind, state: &StateDict) -> Self {
-        let tensor = |(name, t): (&str, &Tensor)| {
-            let value: Vec<f64> = t.floats()?.iter().map(|v| f64::from(*v)).collect();
-            Some(Parameter {
-                name: name.to_owned(),
-                first: vec![0.0; value.len()],
-                second: vec![0.0; value.len()],
-                value,
-            })
-        };
-        Self {
-            kind,
-            steps: 0,
-            tensors: state.iter().filter_map(tensor).collect(),
-        }
-    }
-
-    /// `torch.optim.SGD` with a momentum of 0.9, or `AdamW`, on gradients times `clip`.
-    pub fn step(&mut self, gradients: &StateDict, clip: f64, lr: f64, decay: f64) {
-        const BETAS: [f64; 2] = [0.9, 0.999];
-        self.steps += 1;
-        let [first, second] = BETAS.map(|b| 1.0 - b.powi(self.steps));
-        for p in &mut self.tensors {
-            let gradient = gradients.get(&p.name).and_then(Tensor::floats);
-            for (i, g) in gradient.unwrap_or_default().iter().enumerate() {
-                let g = f64::from(*g) * clip;
-                let (w, m, v) = (&mut p.value[i], &mut p.first[i], &mut p.second[i]);
-                match self.kind {
-                    OptimiserKind::Sgd => {
-                        *m = 0.9 * *m + g + decay * *w;
-                        *w -= lr * *m;
-                    }
-                    OptimiserKind::AdamW => {
-                        *m = BETAS[0] * *m + (1.0 - BETAS[0]) * g;
-                        *v = BETAS[1] * *v + (1.0 - BETAS[1]) * g * g;
-                        *w -= lr * decay * *w;
-                        *w -= lr * (*m / first) / ((*v / second).sqrt() + 1e-8);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The parameters now.
-    pub fn values(&self) -> impl Iterator<Item = (&str, &[f64])> {
-        self.tensors.iter().map(|p| (p.name.as_str(), &p.value[..]))
-    }
 }
