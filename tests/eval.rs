@@ -23,10 +23,11 @@ fn json(home: &TempDir, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON document")
 }
 
-/// A home with the untrained prediction of a small network.
+/// A home with a prediction by random weights, which is the same whatever the default GHN learns.
 fn predicted() -> TempDir {
     let home = tempfile::tempdir().expect("a folder for the test");
-    let asked = "predict resnet18 --classes 10 --image 16 -o net.safetensors --json";
+    let asked =
+        "predict resnet18 --ghn untrained --classes 10 --image 16 -o net.safetensors --json";
     let asked: Vec<&str> = asked.split(' ').collect();
     json(&home, &asked);
     home
