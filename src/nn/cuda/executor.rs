@@ -181,7 +181,7 @@ impl Executor {
         let mut cx = self.core.context(mode, batch.size, None);
         let images = images(&mut cx, batch, self.arch.input().len())?;
         let tape = Tape::forward(plan, layers, &mut cx, images, Keep::Nothing)?;
-        cx.to_floats(tape.output(plan), batch.logits)?;
+        cx.widen(tape.output(plan), batch.logits)?;
         tape.finish(&mut cx);
         Ok(())
     }
@@ -198,7 +198,7 @@ impl Executor {
         let images = images(&mut cx, batch, self.arch.input().len())?;
         let mut tape = Tape::forward(plan, layers, &mut cx, images, Keep::ForBackward)?;
         let logits = tape.output(plan);
-        cx.to_floats(logits, batch.logits)?;
+        cx.widen(logits, batch.logits)?;
         let gradient = loss(&mut cx, logits, batch, kind.label_smoothing, self.results)?;
         tape.backward(plan, layers, &mut cx, gradient)?;
         tape.finish(&mut cx);
@@ -311,7 +311,7 @@ impl Executor {
 /// The images as the first activation.
 fn images(cx: &mut Context<'_>, batch: Batch, image: usize) -> Result<Buffer, DeviceError> {
     let images = cx.take(batch.size * image)?;
-    cx.from_floats(batch.pixels, images.view())?;
+    cx.narrow(batch.pixels, images.view())?;
     Ok(images)
 }
 

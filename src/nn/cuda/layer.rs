@@ -183,12 +183,12 @@ impl Context<'_> {
     }
 
     /// Activations from so many 32-bit floats.
-    pub fn from_floats(&mut self, from: Address, to: View) -> Result<(), DeviceError> {
+    pub fn narrow(&mut self, from: Address, to: View) -> Result<(), DeviceError> {
         self.convert("cast_f32_to_bf16", from, to.address, to.values)
     }
 
     /// 32-bit floats from activations.
-    pub fn to_floats(&mut self, from: View, to: Address) -> Result<(), DeviceError> {
+    pub fn widen(&mut self, from: View, to: Address) -> Result<(), DeviceError> {
         self.convert("cast_bf16_to_f32", from.address, to, from.values)
     }
 

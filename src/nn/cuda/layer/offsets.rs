@@ -10,7 +10,7 @@ pub struct OffsetCoordinates(pub Offsets);
 
 impl Layer for OffsetCoordinates {
     fn forward(&self, cx: &mut Context<'_>, _inputs: &[View], output: View) -> Result<(), NnError> {
-        Ok(cx.from_floats(cx.constants[0], output)?)
+        Ok(cx.narrow(cx.constants[0], output)?)
     }
 
     fn backward(
