@@ -8,7 +8,7 @@
 
 #pragma once
 
-#include "reduce.cuh"
+#include "rows.cuh"
 
 // Factors do not grow beyond this.
 constexpr float LARGEST_FACTOR = 100.0f;
@@ -20,19 +20,7 @@ constexpr float SHORTEST = 1e-12f;
 // Calls `body(row, part, head)` for the queries (part 0) and keys (1) of every row and head.
 template <class Body>
 __device__ void for_each_direction(unsigned rows, unsigned heads, Body body) {
-    for (unsigned i = first_item() / WARP; i < rows * 2 * heads; i += item_step() / WARP) {
-        body(i / (2 * heads), i / heads % 2, i % heads);
-    }
-}
-
-// The warp's sum of `term(channel)` over a head's channels.
-template <class Term>
-__device__ float head_sum(unsigned width, Term term) {
-    float sum = 0.0f;
-    for (unsigned d = threadIdx.x % WARP; d < width; d += WARP) {
-        sum += term(d);
-    }
-    return warp_total(sum, Add());
+    for_each_row(rows * 2 * heads, [&](unsigned i) { body(i / (2 * heads), i / heads % 2, i % heads); });
 }
 
 // The factor of a head: of its queries alone.
@@ -49,7 +37,7 @@ __device__ void cosine_directions(
         size_t first = size_t(part) * channels + size_t(head) * width;
         const T* x = qkv + size_t(row) * 3 * channels + first;
         T* to = y + size_t(row) * 2 * channels + first;
-        float square = head_sum(width, [&](unsigned d) { return to_float(x[d]) * to_float(x[d]); });
+        float square = row_sum<1>(width, [&](unsigned d) { return to_float(x[d]) * to_float(x[d]); });
         float scale = factor_of(exponents, part, head) / fmaxf(sqrtf(square), SHORTEST);
         for (unsigned d = threadIdx.x % WARP; d < width; d += WARP) {
             to[d] = from_float<T>(to_float(x[d]) * scale);
@@ -68,8 +56,8 @@ __device__ void cosine_directions_backward(
         size_t first = size_t(row) * 3 * channels + size_t(part) * channels + size_t(head) * width;
         const T* x = qkv + first;
         T* g = dqkv + first;
-        float square = head_sum(width, [&](unsigned d) { return to_float(x[d]) * to_float(x[d]); });
-        float dot = head_sum(width, [&](unsigned d) { return to_float(x[d]) * to_float(g[d]); });
+        float square = row_sum<1>(width, [&](unsigned d) { return to_float(x[d]) * to_float(x[d]); });
+        float dot = row_sum<1>(width, [&](unsigned d) { return to_float(x[d]) * to_float(g[d]); });
         float length = sqrtf(square);
         float inverse = 1.0f / fmaxf(length, SHORTEST);
         float factor = factor_of(exponents, part, head);

@@ -9,8 +9,7 @@
 
 #pragma once
 
-#include "loops.cuh"
-#include "reduce.cuh"
+#include "rows.cuh"
 
 template <unsigned N, typename T>
 __device__ Floats<N> softmax_logits(const T* x, const float* bias, float scale, unsigned column) {
@@ -58,7 +57,7 @@ __device__ void softmax_row(const T* x, const float* bias, float scale, T* y, un
 template <typename T>
 __device__ void softmax_forward(
     const T* x, const float* bias, unsigned bias_rows, float scale, T* y, unsigned rows, unsigned columns) {
-    for (unsigned row = first_item() / WARP; row < rows; row += item_step() / WARP) {
+    for_each_row(rows, [&](unsigned row) {
         size_t at = size_t(row) * columns;
         const float* own = bias ? bias + size_t(row % bias_rows) * columns : bias;
         if (columns % WIDTH == 0) {
@@ -66,7 +65,7 @@ __device__ void softmax_forward(
         } else {
             softmax_row<1>(x + at, own, scale, y + at, columns);
         }
-    }
+    });
 }
 
 template <unsigned N, typename T>
@@ -95,14 +94,14 @@ __device__ void softmax_row_gradient(const T* y, const T* dy, float scale, T* dx
 // over the batch, divided by `scale`: `column_sums` over [M / K, K N], then `add_column_totals`.
 template <typename T>
 __device__ void softmax_backward(const T* y, const T* dy, float scale, T* dx, unsigned rows, unsigned columns) {
-    for (unsigned row = first_item() / WARP; row < rows; row += item_step() / WARP) {
+    for_each_row(rows, [&](unsigned row) {
         size_t at = size_t(row) * columns;
         if (columns % WIDTH == 0) {
             softmax_row_gradient<WIDTH>(y + at, dy + at, scale, dx + at, columns);
         } else {
             softmax_row_gradient<1>(y + at, dy + at, scale, dx + at, columns);
         }
-    }
+    });
 }
 
 EXPORT(softmax_forward,
