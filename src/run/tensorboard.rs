@@ -40,38 +40,35 @@ struct ValueProto {
     simple_value: Option<f32>,
 }
 
-/// The name of a run's event file; `began_ms` is the time of its first line.
+/// The name of the event file of a run's lines, with the second in which they began.
 #[must_use]
-pub fn file_name(began_ms: u64) -> String {
-    format!("events.out.tfevents.{}.hyperscope", began_ms / 1000)
+pub fn file_name(lines: &[Line]) -> String {
+    format!("events.out.tfevents.{}.hyperscope", began_ms(lines) / 1000)
+}
+
+fn began_ms(lines: &[Line]) -> u64 {
+    lines.first().map_or(0, |line| line.t_ms)
 }
 
 /// The scalars of a run's lines. Accuracies are in percent, times in seconds, memory in GiB.
 #[must_use]
 pub fn event_file(lines: &[Line]) -> Vec<u8> {
     let mut file = Vec::new();
-    let began = lines.first().map_or(0, |line| line.t_ms);
     let version = EventProto {
-        wall_time: seconds(began),
+        wall_time: seconds(began_ms(lines)),
         file_version: Some(VERSION.to_owned()),
         ..EventProto::default()
     };
     record(&mut file, &version);
     for line in lines {
-        let Some((step, values)) = scalars(&line.event) else {
+        let Some((step, value)) = scalars(&line.event) else {
             continue;
         };
-        let value = values.into_iter().map(|(tag, value)| ValueProto {
-            tag,
-            simple_value: Some(value as f32),
-        });
         let event = EventProto {
             wall_time: seconds(line.t_ms),
             step: i64::try_from(step).unwrap_or(i64::MAX),
             file_version: None,
-            summary: Some(SummaryProto {
-                value: value.collect(),
-            }),
+            summary: Some(SummaryProto { value }),
         };
         record(&mut file, &event);
     }
@@ -82,14 +79,14 @@ fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
 }
 
-type Tagged = Vec<(String, f64)>;
-
 /// An event's step and its numbers by TensorBoard's tags, if it has any.
-fn scalars(event: &Event) -> Option<(u64, Tagged)> {
+fn scalars(event: &Event) -> Option<(u64, Vec<ValueProto>)> {
     let tagged = |group: &str, values: &[(&str, f64)]| {
-        let tags = values.iter();
-        tags.map(|(name, value)| (format!("{group}/{name}"), *value))
-            .collect::<Tagged>()
+        let value = |(name, value): &(&str, f64)| ValueProto {
+            tag: format!("{group}/{name}"),
+            simple_value: Some(*value as f32),
+        };
+        values.iter().map(value).collect()
     };
     Some(match event {
         Event::Train {

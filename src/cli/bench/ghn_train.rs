@@ -80,7 +80,8 @@ pub fn run(common: &Common, args: &GhnTrainArgs) -> anyhow::Result<()> {
         ..Protocol::default()
     };
     let folder = tempfile::tempdir().context("making a folder for checkpoints")?;
-    let a_pass = data.len(Split::Train, &protocol)? / recipe.batch;
+    // As the loader counts: the last batch of a pass may be a part of one.
+    let a_pass = data.len(Split::Train, &protocol)?.div_ceil(recipe.batch);
     let all = u64::from(recipe.epochs) * a_pass as u64;
     let task = GhnTask {
         ghn: Ghn::untrained(&recipe.ghn, common.seed)?,
@@ -95,6 +96,12 @@ pub fn run(common: &Common, args: &GhnTrainArgs) -> anyhow::Result<()> {
     let mut watch = Watch::new(u64::from(args.steps));
     train_ghn(task, &mut watch)?;
     let steps = watch.timed as f64;
+    // The table does not show them, so they are drawn again for JSON alone.
+    let told = if common.json {
+        watch.before() + watch.timed
+    } else {
+        0
+    };
     let answer = Answer {
         recipe: &args.recipe,
         meta_batch: recipe.meta_batch,
@@ -112,7 +119,7 @@ pub fn run(common: &Common, args: &GhnTrainArgs) -> anyhow::Result<()> {
         update: watch.sums.update / steps,
         peak_bytes: peak_bytes(),
         before: watch.before(),
-        networks: (0..watch.before() + watch.timed)
+        networks: (0..told)
             .map(|step| {
                 let nets = networks(&recipe, common.seed, step, all);
                 nets.iter().map(|net| NetworkArgs::of(&net.plan)).collect()

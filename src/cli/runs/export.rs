@@ -82,8 +82,7 @@ fn tensorboard(dir: &RunDir, output: Option<&Path>) -> anyhow::Result<()> {
     let lines = events(dir)?;
     let folder = logs.join(dir.id().as_str());
     std::fs::create_dir_all(&folder).map_err(run::at("making the folder", &folder))?;
-    let began = lines.first().map_or(0, |line| line.t_ms);
-    let path = folder.join(tensorboard::file_name(began));
+    let path = folder.join(tensorboard::file_name(&lines));
     let file = tensorboard::event_file(&lines);
     private::replace(&path, &file).map_err(run::at("writing", &path))?;
     print::lines(&[Shown::new(&path.display().to_string()).as_str()])
