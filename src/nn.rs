@@ -26,6 +26,8 @@ pub use kernel::activation::{backward as activate_backward, in_place as activate
 pub use kernel::attention::Biased as BiasedAttention;
 pub use kernel::loss::predicted;
 pub use kernel::matmul;
+pub use kernel::rows::add_weighted as add_weighted_rows;
+pub use kernel::transpose;
 pub use kernel::update::adamw;
 pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime};
 pub use state::{StateDict, Tensor, Values};

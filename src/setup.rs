@@ -27,7 +27,8 @@ pub fn process(threads: Option<usize>) -> anyhow::Result<()> {
 }
 
 /// Training allocates and frees the same large blocks in every step. By default glibc returns each to
-/// the system, which then clears every page again: a tenth of a step.
+/// the system, which then clears every page again: a tenth of a step. It does so with the memory of all
+/// threads but the first whatever is asked of it, unless they share the first one's.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn keep_freed_memory() {
     const TOP_PAD: i32 = 256 << 20;
@@ -35,6 +36,7 @@ fn keep_freed_memory() {
         (libc::M_MMAP_THRESHOLD, i32::MAX),
         (libc::M_TRIM_THRESHOLD, i32::MAX),
         (libc::M_TOP_PAD, TOP_PAD),
+        (libc::M_ARENA_MAX, 1),
     ] {
         // SAFETY: `mallopt` only sets a number, and no other thread allocates yet. Where it refuses,
         // things are as they were.

@@ -14,6 +14,7 @@ mod plan;
 mod predict;
 mod propagate;
 mod scale;
+mod sheet;
 mod sizes;
 mod stamp;
 mod tile;

@@ -25,7 +25,7 @@ pub mod moments;
 pub mod pool;
 pub mod product;
 pub mod rows;
-mod transpose;
+pub mod transpose;
 pub mod update;
 mod vector;
 pub mod window;

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::weight::Weight;
+use crate::nn::add_weighted_rows;
 use crate::nn::matmul::{Fill, View, multiply_parallel, multiply_stacked};
 
 /// A fully connected layer: `weight` is `[O, I]`, `bias` is `[O]`.
@@ -195,11 +196,7 @@ impl Columns {
             Some(bias) => y.copy_from_slice(bias),
             None => y.fill(0.0),
         }
-        for (x, column) in x.iter().zip(self.weight.chunks_exact(self.outputs)) {
-            for (y, w) in y.iter_mut().zip(column) {
-                *y += x * w;
-            }
-        }
+        add_weighted_rows(x, &self.weight, y);
     }
 
     /// Adds to the derivatives by `x`, `[I]`, and by the layer, from those by the result, `[O]`.

@@ -10,6 +10,8 @@ use super::config::Config;
 use super::dense::{Columns, relu};
 use super::weight::Weight;
 use super::weights::Weights;
+use crate::arch::Activation;
+use crate::nn::{activate, add_weighted_rows};
 pub(super) use tape::Tape;
 use tape::{Nothing, Recorder};
 
@@ -153,6 +155,8 @@ struct Sweep<'a, R> {
     /// Whether a node's messages belong to its present state.
     fresh: Vec<bool>,
     inner: Vec<f32>,
+    /// How much of the messages along virtual edges is heard of each node.
+    nearness: Vec<f32>,
     sum: Vec<f32>,
     gates: Gates,
     recorder: R,
@@ -168,6 +172,7 @@ impl<'a, R: Recorder> Sweep<'a, R> {
             states,
             fresh: vec![false; nodes],
             inner: vec![0.0; gnn.direct.inner()],
+            nearness: vec![0.0; nodes],
             sum: vec![0.0; gnn.width],
             gates: Gates::new(gnn.width),
             recorder,
@@ -180,22 +185,23 @@ impl<'a, R: Recorder> Sweep<'a, R> {
         self.sum.fill(0.0);
         for (u, &length) in lengths.iter().enumerate() {
             let is_heard = length == 1 || length > 1 && self.gnn.virtual_edges.is_some();
+            self.nearness[u] = if is_heard {
+                1.0 / f32::from(length)
+            } else {
+                0.0
+            };
             if !is_heard {
                 continue;
             }
             self.refresh(u);
-            let at = u * c..(u + 1) * c;
             if length == 1 {
-                for (sum, m) in self.sum.iter_mut().zip(&self.direct[at.clone()]) {
+                for (sum, m) in self.sum.iter_mut().zip(&self.direct[u * c..]) {
                     *sum += m;
                 }
             }
-            if self.gnn.virtual_edges.is_some() {
-                let nearness = 1.0 / f32::from(length);
-                for (sum, m) in self.sum.iter_mut().zip(&self.virtual_edges[at]) {
-                    *sum += m * nearness;
-                }
-            }
+        }
+        if self.gnn.virtual_edges.is_some() {
+            add_weighted_rows(&self.nearness, &self.virtual_edges, &mut self.sum);
         }
         let state = &mut self.states[v * c..(v + 1) * c];
         self.recorder.update(&self.sum, state);
@@ -225,35 +231,59 @@ struct Gru {
     state: Columns,
 }
 
-/// Room for the stacked products, `[3 C]` each.
-struct Gates {
+/// Stacked products `[3 C]`, or the derivatives by them.
+struct Products {
     input: Vec<f32>,
     state: Vec<f32>,
 }
 
-impl Gates {
+/// Gates that are open for an input and a state.
+struct Gates {
+    products: Products,
+    /// `[3 C]`: how much of each of the state's values is read, how much of it stays, and what is new.
+    open: Vec<f32>,
+}
+
+impl Products {
     fn new(width: usize) -> Self {
         Self {
             input: vec![0.0; 3 * width],
             state: vec![0.0; 3 * width],
         }
     }
+}
 
-    /// Of a state's value `i` of `c`: how much of it is read, how much of it stays, and what is new.
+impl Gates {
+    fn new(width: usize) -> Self {
+        Self {
+            products: Products::new(width),
+            open: vec![0.0; 3 * width],
+        }
+    }
+
+    /// Of value `i` of `c`: how much of it is read, how much of it stays, and what is new.
     fn at(&self, i: usize, c: usize) -> [f32; 3] {
-        let (x, h) = (&self.input, &self.state);
-        let reset = sigmoid(x[i] + h[i]);
-        let update = sigmoid(x[c + i] + h[c + i]);
-        let new = (x[2 * c + i] + reset * h[2 * c + i]).tanh();
-        [reset, update, new]
+        [self.open[i], self.open[c + i], self.open[2 * c + i]]
     }
 }
 
 impl Gru {
-    /// Fills the gates for an input and a state, both `[C]`.
+    /// Opens the gates for an input and a state, both `[C]`.
     fn open(&self, input: &[f32], state: &[f32], gates: &mut Gates) {
-        self.input.apply(input, &mut gates.input);
-        self.state.apply(state, &mut gates.state);
+        let Gates { products, open } = gates;
+        let Products { input: x, state: h } = products;
+        self.input.apply(input, x);
+        self.state.apply(state, h);
+        let (gates, new) = open.split_at_mut(2 * state.len());
+        for ((gate, x), h) in gates.iter_mut().zip(&*x).zip(&*h) {
+            *gate = x + h;
+        }
+        activate(Activation::Sigmoid, gates);
+        let ([x, h], reset) = ([x, h].map(|v| &v[gates.len()..]), gates.iter());
+        for (((new, x), h), reset) in new.iter_mut().zip(x).zip(h).zip(reset) {
+            *new = x + reset * h;
+        }
+        activate(Activation::Tanh, new);
     }
 
     fn update(&self, input: &[f32], state: &mut [f32], gates: &mut Gates) {
@@ -264,8 +294,4 @@ impl Gru {
             *s = (1.0 - update) * new + update * *s;
         }
     }
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }

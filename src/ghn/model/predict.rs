@@ -53,7 +53,8 @@ impl Ghn {
                 let mut there = there.lock().unwrap_or_else(PoisonError::into_inner);
                 there.predict(&self.model, graph, parameters, &writer)?
             }
-            None => self.on_processor(graph, parameters, &writer)?,
+            // Not called from outside for each product, which would wake threads each time.
+            None => rayon::scope(|_| self.on_processor(graph, parameters, &writer))?,
         };
         let unpredicted = parameters
             .iter()

@@ -33,22 +33,22 @@ impl Scaling {
     }
 
     /// The weight of a norm: around one, between zero and two.
-    pub fn norm_weight(self, values: &mut [f32]) {
-        if self == Self::FanIn {
-            for v in values {
-                *v = 2.0 / (1.0 + (-0.5 * *v).exp());
-            }
-        }
+    pub fn norm_weight(self, values: &[f32]) -> Vec<f32> {
+        self.bounded(values, |v| 2.0 / (1.0 + (-0.5 * v).exp()))
     }
 
     /// Any bias.
-    pub fn bias(self, values: &mut [f32]) {
-        if self == Self::FanIn {
-            for v in values {
-                *v = (0.2 * *v).tanh();
-            }
+    pub fn bias(self, values: &[f32]) -> Vec<f32> {
+        self.bounded(values, |v| (0.2 * v).tanh())
+    }
+
+    fn bounded(self, values: &[f32], bounds: impl Fn(f32) -> f32) -> Vec<f32> {
+        match self {
+            Self::None => values.to_vec(),
+            Self::FanIn => values.iter().map(|v| bounds(*v)).collect(),
         }
     }
+
     /// The way back of [`Scaling::norm_weight`]: `by` holds the derivatives by the result, then those by the
     /// `values` that it came from.
     pub fn back_from_norm_weight(self, by: &mut [f32], values: &[f32]) {

@@ -4,58 +4,32 @@
 
 use super::dense::add;
 
-/// One node's decoded block of a weight, among those of other nodes with the same shape.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Block<'a> {
-    pub outputs: usize,
-    pub inputs: usize,
-    /// Number of nodes, and which one this is.
-    pub nodes: usize,
-    pub node: usize,
-    /// `[O, I, P, nodes]`.
-    pub values: &'a [f32],
+/// Appends a line of a weight: what was decoded for one output, `[I, P]`, times `scale`, and
+/// repeated or cut along the inputs. Kernel positions are never tiled.
+pub(super) fn line(output: &[f32], scale: f32, length: usize, line: &mut Vec<f32>) {
+    let (start, once) = (line.len(), output.len().min(length));
+    line.extend(output[..once].iter().map(|v| v * scale));
+    repeat(line, start, length);
 }
 
-impl Block<'_> {
-    const fn positions(&self) -> usize {
-        self.values.len() / (self.outputs * self.inputs * self.nodes)
-    }
-
-    /// The node's values of output `o`, `[I, P]`.
-    fn output(&self, o: usize) -> impl Iterator<Item = f32> {
-        let length = self.inputs * self.positions() * self.nodes;
-        let values = &self.values[o * length..(o + 1) * length];
-        values
-            .chunks_exact(self.nodes)
-            .map(|nodes| nodes[self.node])
-    }
-
-    /// Appends the weight `[out, in, P]` to an empty vector: the block repeated along the first two
-    /// dimensions and cut, each value times `scale`. Kernel positions are never tiled.
-    pub fn tile(&self, [out, input]: [usize; 2], scale: f32, weight: &mut Vec<f32>) {
-        let line = input * self.positions();
-        let row = self.inputs.min(input) * self.positions();
-        for o in 0..self.outputs.min(out) {
-            let start = weight.len();
-            weight.extend(self.output(o).take(row).map(|v| v * scale));
-            repeat(weight, start, line);
-        }
-        repeat(weight, 0, out * line);
-    }
-
-    /// Appends tokens of a position encoding `[tokens, width]`, from a block of one output whose inputs are
-    /// channels; channels are tiled.
-    pub fn tokens(&self, width: usize, scale: f32, encoding: &mut Vec<f32>) {
-        for token in 0..self.positions() {
-            let channels = self.output(0).skip(token).step_by(self.positions());
-            let start = encoding.len();
-            encoding.extend(channels.take(width).map(|v| v * scale));
-            repeat(encoding, start, width);
-        }
+/// Appends tokens of a position encoding, `[P, width]`, from `[I, P]`: inputs are channels, which are tiled.
+pub(super) fn tokens(
+    output: &[f32],
+    positions: usize,
+    scale: f32,
+    width: usize,
+    encoding: &mut Vec<f32>,
+) {
+    for token in 0..positions {
+        let channels = output[token..].iter().step_by(positions);
+        let start = encoding.len();
+        encoding.extend(channels.take(width).map(|v| v * scale));
+        repeat(encoding, start, width);
     }
 }
 
-/// One node's part of the derivatives by decoded blocks: the way back of [`Block`].
+/// One node's part of the derivatives by decoded blocks: the way back of [`line`] and
+/// [`tokens`].
 #[derive(Debug)]
 pub(super) struct ByBlock<'a> {
     pub outputs: usize,
@@ -105,16 +79,20 @@ impl ByBlock<'_> {
 
 /// Repeats what follows `start` until it is `length` values long.
 fn repeat(values: &mut Vec<f32>, start: usize, length: usize) {
-    let once = values.len() - start;
     while values.len() < start + length {
-        let more = once.min(start + length - values.len());
+        // What is there is a whole number of repetitions.
+        let there = values.len() - start;
+        let more = there.min(start + length - values.len());
         values.extend_from_within(start..start + more);
     }
 }
 
 /// A vector of `length` entries: the first ones of `values`, repeated as often as needed.
 pub(super) fn repeated(values: &[f32], length: usize) -> Vec<f32> {
-    values.iter().copied().cycle().take(length).collect()
+    let mut all = Vec::with_capacity(length);
+    all.extend_from_slice(&values[..values.len().min(length)]);
+    repeat(&mut all, 0, length);
+    all
 }
 
 /// Bilinear resizing of every plane, `[height * width, plane]`, between pixel centres (torch's
@@ -171,68 +149,30 @@ fn source(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
 mod tests {
     use super::*;
 
-    /// The second of two nodes; of its values, `value(o, i, p)`: two positions, two outputs, three inputs.
-    fn block(values: &[f32]) -> Block<'_> {
-        Block {
-            outputs: 2,
-            inputs: 3,
-            nodes: 2,
-            node: 1,
-            values,
-        }
-    }
-
-    fn numbers() -> Vec<f32> {
-        (0..24).map(|v| v as f32).collect()
-    }
-
-    const fn value(o: usize, i: usize, p: usize) -> f32 {
-        (((o * 3 + i) * 2 + p) * 2 + 1) as f32
-    }
-
     #[test]
-    fn tiling_repeats_outputs_and_inputs_but_no_positions() {
-        let values = numbers();
-        let (out, input) = (5, 4);
-        let mut tiled = Vec::new();
-        block(&values).tile([out, input], 2.0, &mut tiled);
-        assert_eq!(tiled.len(), out * input * 2);
-        for (index, tiled) in tiled.into_iter().enumerate() {
-            let (o, i, p) = (index / 2 / input, index / 2 % input, index % 2);
-            assert_eq!(tiled, 2.0 * value(o % 2, i % 3, p));
+    fn lines_repeat_inputs_and_no_positions() {
+        let (inputs, positions) = (3, 2);
+        let output = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+        for input in [1, 2, 3, 4, 7, 20] {
+            let mut tiled = vec![9.0];
+            line(&output, 2.0, input * positions, &mut tiled);
+            assert_eq!(tiled.len(), 1 + input * positions);
+            for (index, tiled) in tiled.into_iter().skip(1).enumerate() {
+                let (i, p) = (index / positions, index % positions);
+                assert_eq!(tiled, 2.0 * output[i % inputs * positions + p]);
+            }
         }
-    }
-
-    #[test]
-    fn blocks_larger_than_the_weight_are_cut() {
-        let values = numbers();
-        let mut tiled = Vec::new();
-        block(&values).tile([1, 2], 1.0, &mut tiled);
-        assert_eq!(
-            tiled,
-            [
-                value(0, 0, 0),
-                value(0, 0, 1),
-                value(0, 1, 0),
-                value(0, 1, 1)
-            ]
-        );
     }
 
     #[test]
     fn tokens_are_positions_with_their_channels_repeated() {
-        let values = numbers();
+        let output = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
         let mut encoding = vec![9.0];
-        block(&values).tokens(4, 1.0, &mut encoding);
-        let token = |p| {
-            [
-                value(0, 0, p),
-                value(0, 1, p),
-                value(0, 2, p),
-                value(0, 0, p),
-            ]
-        };
-        assert_eq!(encoding, [&[9.0][..], &token(0), &token(1)].concat());
+        tokens(&output, 2, 10.0, 4, &mut encoding);
+        assert_eq!(
+            encoding,
+            [9.0, 0.0, 20.0, 40.0, 0.0, 10.0, 30.0, 50.0, 10.0]
+        );
     }
 
     #[test]

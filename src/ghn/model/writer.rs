@@ -2,20 +2,23 @@
 //! the way back.
 
 use std::collections::{BTreeMap, TryReserveError};
+use std::ops::Range;
 
 use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
 use super::super::Parameter;
 use super::super::graph::Graph;
-use super::decode::{Tape, VectorBatch, Vectors};
+use super::decode::{Blocks, Tape, VectorBatch, Vectors};
 use super::dense::add;
 use super::plan::{BlockShape, Form, VectorForm};
 use super::scale::Scaling;
-use super::tile::{Block, ByBlock, repeated};
+use super::sheet::Sheet;
+use super::tile::{self, ByBlock, repeated};
 use super::{ClassLayers, Config, Model, PredictOptions};
-use crate::nn::{StateDict, Tensor};
-use crate::{memory, random};
+use crate::memory::Road;
+use crate::nn::{StateDict, Tensor, transpose};
+use crate::random;
 
 /// Deviation of the class token's position encoding, which no GHN predicts.
 const CLASS_TOKEN_STD: f32 = 0.02;
@@ -52,6 +55,15 @@ pub(super) struct WriterTape {
     /// A tape for each group.
     weights: Vec<Tape>,
     vectors: Option<VectorBatch>,
+}
+
+/// What a task needs, for some outputs: the blocks' values, the same node by node, and the lines that they become.
+#[derive(Default)]
+struct Room {
+    values: Vec<f32>,
+    /// `[nodes, outputs, I, P]`.
+    turned: Vec<f32>,
+    lines: Vec<f32>,
 }
 
 type Written = Vec<(usize, Tensor)>;
@@ -150,50 +162,108 @@ impl<'a> Writer<'a> {
         states: &[f32],
     ) -> Result<(Written, Vec<Tape>), TryReserveError> {
         let decoder = &model.weights;
-        let decoded = self.weights.iter().map(|group| {
+        let decoded = self.weights.par_iter().map(|group| {
             let states = self.gather(states, group.targets.iter().map(|t| t.node));
             if group.classifies {
-                decoder.class_block(&states, group.shape)
+                let (values, tape) = decoder.class_block(&states, group.shape);
+                let per_output = values.len() / group.shape.outputs;
+                (Blocks::Whole(values, per_output), tape)
             } else {
-                decoder.blocks(&states, group.shape)
+                decoder.decode(&states, group.shape)
             }
         });
-        let (decoded, tapes): (Vec<Vec<f32>>, Vec<Tape>) = decoded.unzip();
-        let mut jobs = Vec::new();
-        for (group, values) in self.weights.iter().zip(&decoded) {
-            for (node, target) in group.targets.iter().enumerate() {
-                let block = Block {
-                    outputs: group.shape.outputs,
-                    inputs: group.shape.inputs,
-                    nodes: group.targets.len(),
-                    node,
-                    values,
-                };
-                let parameter = &self.parameters[target.parameter];
-                let room = memory::with_capacity(parameter.size())?;
-                jobs.push((target.parameter, block, room));
-            }
+        let (blocks, tapes): (Vec<Blocks<'_>>, Vec<Tape>) = decoded.unzip();
+        let sheets = self.weights.iter().map(|group| self.sheets(group));
+        let sheets: Vec<Vec<Sheet>> = sheets.collect::<Result<_, _>>()?;
+        let mut tasks = Vec::new();
+        for (index, (group, blocks)) in self.weights.iter().zip(&blocks).enumerate() {
+            let (outputs, step) = (group.shape.outputs, blocks.at_a_time());
+            let first = (0..outputs).step_by(step);
+            tasks.extend(first.map(|first| (first..outputs.min(first + step), index)));
         }
-        let written = jobs.into_par_iter().map(|(parameter, block, room)| {
-            let weight = self.write_weight(parameter, block, room);
-            (parameter, weight)
+        // The same outputs of different groups share rows of the decoder's weights, which are large.
+        tasks.sort_by_key(|(outputs, _)| outputs.start);
+        let road = Road::of(self.bytes());
+        let tasks = tasks.into_par_iter().with_max_len(1);
+        tasks.for_each_init(Room::default, |room, (outputs, i)| {
+            self.write_outputs(
+                &self.weights[i],
+                &blocks[i],
+                outputs,
+                &sheets[i],
+                road,
+                room,
+            );
+        });
+        let targets = self.weights.iter().flat_map(|group| &group.targets);
+        let written = targets.zip(sheets.into_iter().flatten());
+        let written = written.map(|(target, sheet)| {
+            let shape = self.parameters[target.parameter].shape.clone();
+            // SAFETY: the tasks wrote every output of every group.
+            let values = unsafe { sheet.finish() };
+            (target.parameter, Tensor::new(shape, values))
         });
         Ok((written.collect(), tapes))
     }
 
-    /// `values` is empty, with room for the whole weight.
-    fn write_weight(&self, parameter: usize, block: Block<'_>, mut values: Vec<f32>) -> Tensor {
-        let owner = &self.parameters[parameter];
-        let scale = self.scaling.weight(&owner.shape);
-        match *owner.shape {
-            [1, _, width] => {
-                self.random_tokens(owner, &mut values);
-                block.tokens(width, scale, &mut values);
+    /// Room for a group's weights.
+    fn sheets(&self, group: &Group) -> Result<Vec<Sheet>, TryReserveError> {
+        let targets = group.targets.iter();
+        let sheets = targets.map(|target| {
+            let owner = &self.parameters[target.parameter];
+            let lines = owner.shape.first().copied().unwrap_or(1);
+            let length = owner.size() / lines;
+            Sheet::new(lines, length, group.shape.outputs)
+        });
+        sheets.collect()
+    }
+
+    /// Bytes of all weights.
+    fn bytes(&self) -> usize {
+        let targets = self.weights.iter().flat_map(|group| &group.targets);
+        let sizes = targets.map(|target| self.parameters[target.parameter].size());
+        sizes.sum::<usize>() * size_of::<f32>()
+    }
+
+    /// Writes some outputs of a group's weights.
+    fn write_outputs(
+        &self,
+        group: &Group,
+        blocks: &Blocks<'_>,
+        outputs: Range<usize>,
+        sheets: &[Sheet],
+        road: Road,
+        Room {
+            values,
+            turned,
+            lines,
+        }: &mut Room,
+    ) {
+        let values = blocks.of(outputs.clone(), values);
+        let nodes = group.targets.len();
+        let per_node = values.len() / nodes;
+        turned.resize(values.len(), 0.0);
+        transpose::into_rows(values, nodes, [nodes, per_node], turned, per_node);
+        let each = group.targets.iter().zip(sheets);
+        for ((target, sheet), values) in each.zip(turned.chunks_exact(per_node)) {
+            let owner = &self.parameters[target.parameter];
+            let scale = self.scaling.weight(&owner.shape);
+            lines.clear();
+            if let [1, _, width] = *owner.shape {
+                let [height, across] = group.shape.kernel;
+                self.random_tokens(owner, lines);
+                tile::tokens(values, height * across, scale, width, lines);
+            } else {
+                let wanted = sheet.distinct().saturating_sub(outputs.start);
+                let each = values.chunks_exact(per_node / outputs.len());
+                for output in each.take(wanted) {
+                    tile::line(output, scale, sheet.length(), lines);
+                }
             }
-            [out, input, ..] => block.tile([out, input], scale, &mut values),
-            _ => {}
+            // SAFETY: every output of a group is written by one task only.
+            unsafe { sheet.write(outputs.start, lines, road) };
         }
-        Tensor::new(owner.shape.clone(), values)
+        road.arrive();
     }
 
     /// Appends the tokens that no GHN predicts: random ones.
@@ -235,27 +305,26 @@ impl<'a> Writer<'a> {
         vectors: Vectors<'_>,
         written: &mut Written,
     ) {
-        let fill = |parameter: usize, values: &[f32]| {
+        let mut write = |parameter: usize, values: &[f32]| {
             let shape = &self.parameters[parameter].shape;
-            (shape.clone(), repeated(values, shape.iter().product()))
+            let values = repeated(values, shape.iter().product());
+            written.push((parameter, Tensor::new(shape.clone(), values)));
         };
-        let (parameter, (shape, mut values)) = match form {
+        match form {
             VectorForm::Norm { offset } => {
-                let (shape, mut values) = fill(own, vectors.weight);
-                self.scaling.norm_weight(&mut values);
-                written.push((own, Tensor::new(shape, values)));
-                let Some(offset) = offset else { return };
-                (offset, fill(offset, vectors.bias))
+                write(own, &self.scaling.norm_weight(vectors.weight));
+                if let Some(offset) = offset {
+                    write(offset, &self.scaling.bias(vectors.bias));
+                }
             }
             VectorForm::ClassBias => {
                 let classes = model.vectors.class_bias(vectors);
-                (own, fill(own, &classes))
+                write(own, &self.scaling.bias(&classes));
             }
-            VectorForm::Bias => (own, fill(own, vectors.bias)),
-        };
-        self.scaling.bias(&mut values);
-        written.push((parameter, Tensor::new(shape, values)));
+            VectorForm::Bias => write(own, &self.scaling.bias(vectors.bias)),
+        }
     }
+
     /// From the derivatives by the parameters, by name, to those by the states, `[N, C]`, which are added to
     /// `by_states`; those by the decoders' weights are added to `gradient`. A parameter without derivatives
     /// changes nothing.

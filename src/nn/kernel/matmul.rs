@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-pub use super::product::multiply;
-use super::product::{Panels, multiply_panels, panels_len, with_panels};
+pub use super::product::{Packed, multiply, multiply_panels};
+use super::product::{Panels, panels_len, with_panels};
 
 /// A matrix that is read: `rows` by `cols` with any strides.
 #[derive(Clone, Copy, Debug)]

@@ -105,6 +105,42 @@ impl<'a> Panels<'a> {
     }
 }
 
+/// A matrix in panels of its own.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    values: Vec<f32>,
+    depth: usize,
+    cols: usize,
+}
+
+impl Packed {
+    /// Copies a matrix into panels, over all threads.
+    pub fn of(matrix: View<'_>) -> Self {
+        let (depth, cols) = (matrix.height(), matrix.width());
+        let mut values = vec![0.0; panels_len(depth, cols)];
+        Panels::pack_parallel(matrix, &mut values);
+        Self {
+            values,
+            depth,
+            cols,
+        }
+    }
+
+    /// Number of columns.
+    pub const fn width(&self) -> usize {
+        self.cols
+    }
+
+    /// The panels.
+    pub fn panels(&self) -> Panels<'_> {
+        Panels {
+            values: &self.values,
+            depth: self.depth,
+            cols: self.cols,
+        }
+    }
+}
+
 /// Copies up to `width` columns, filled up with zeros.
 fn pack_panel(matrix: View<'_>, width: usize, panel: &mut [f32]) {
     let cols = matrix.width();

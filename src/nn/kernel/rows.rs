@@ -55,6 +55,36 @@ multiversion! {
 }
 
 multiversion! {
+    /// `sums[c] += weights[r] * x[r][c]` over all rows, on this thread.
+    pub fn add_weighted<FMA>(weights: &[f32], x: &[f32], sums: &mut [f32]) {
+        // So many sums stay in registers while the rows pass.
+        const BLOCK: usize = 32;
+        let c = sums.len();
+        let mut from = 0;
+        for block in sums.chunks_mut(BLOCK) {
+            if block.len() == BLOCK {
+                let mut sums = [0.0; BLOCK];
+                sums.copy_from_slice(block);
+                for (row, weight) in x.chunks_exact(c).zip(weights) {
+                    let row = &row[from..from + BLOCK];
+                    for j in 0..BLOCK {
+                        sums[j] = fma::<FMA>(*weight, row[j], sums[j]);
+                    }
+                }
+                block.copy_from_slice(&sums);
+            } else {
+                for (row, weight) in x.chunks_exact(c).zip(weights) {
+                    for (sum, x) in block.iter_mut().zip(&row[from..]) {
+                        *sum = fma::<FMA>(*weight, *x, *sum);
+                    }
+                }
+            }
+            from += BLOCK;
+        }
+    }
+}
+
+multiversion! {
     /// `x[r][c] *= scale[c]`.
     pub fn scale_rows<FMA>(x: &mut [f32], scale: &[f32]) {
         let c = scale.len();

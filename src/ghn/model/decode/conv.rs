@@ -8,6 +8,7 @@ use super::super::dense::{Dense, relu, through_relu};
 use super::super::plan::BlockShape;
 use super::super::weight::{Weight, transposed};
 use super::super::weights::Weights;
+use super::blocks::LastLayer;
 use super::weights::Tape;
 use crate::nn::matmul::{Fill, View, ViewMut, multiply};
 
@@ -50,14 +51,19 @@ impl ConvDecoder {
 
     /// A block for each state `[n, C]`: `[O, I, P, n]`.
     pub fn blocks(&self, states: &[f32], shape: BlockShape) -> (Vec<f32>, Tape) {
+        let (last, tape) = self.until_last(states, shape);
+        (last.all(shape.outputs), tape)
+    }
+
+    /// [`ConvDecoder::blocks`] but for the last layer.
+    pub fn until_last(&self, states: &[f32], shape: BlockShape) -> (LastLayer<'_>, Tape) {
         let columns = transposed(states, self.config.hid);
         let mut plane = self.planes(&columns, shape.kernel);
         relu(&mut plane);
         let mut wide = self.widen.apply_to_columns(&plane);
         relu(&mut wide);
-        let groups = [shape.outputs, shape.inputs];
-        let values = self.block.apply_groups(&wide, groups, |o| self.row(o));
-        (values, Tape(vec![columns, plane, wide]))
+        let last = LastLayer::new(&self.block, &wide, shape.inputs, self.config.max_shape[1]);
+        (last, Tape(vec![columns, plane, wide]))
     }
 
     /// The way back of [`ConvDecoder::blocks`], to the derivatives by the states.

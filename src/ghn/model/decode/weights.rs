@@ -9,6 +9,7 @@ use super::super::plan::BlockShape;
 use super::super::tile::{resized, through_resized};
 use super::super::weight::Weight;
 use super::super::weights::Weights;
+use super::blocks::Blocks;
 use super::conv::ConvDecoder;
 use super::lowrank::LowRankDecoder;
 use super::mlp::MlpDecoder;
@@ -53,6 +54,21 @@ impl WeightDecoder {
             Kind::Conv(decoder) => decoder.list(all),
             Kind::Mlp(decoder) => decoder.list(all),
             Kind::LowRank(decoder) => decoder.list(all),
+        }
+    }
+
+    /// Decodes a block for each state `[n, C]`, if possible not before it is asked for.
+    pub fn decode(&self, states: &[f32], shape: BlockShape) -> (Blocks<'_>, Tape) {
+        match &self.kind {
+            Kind::Conv(decoder) if self.decoded(shape) == shape => {
+                let (last, tape) = decoder.until_last(states, shape);
+                (Blocks::ByOutput(last), tape)
+            }
+            _ => {
+                let (values, tape) = self.blocks(states, shape);
+                let per_output = values.len() / shape.outputs;
+                (Blocks::Whole(values, per_output), tape)
+            }
         }
     }
 

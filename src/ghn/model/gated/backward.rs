@@ -3,7 +3,7 @@
 use super::super::super::graph::Distances;
 use super::super::dense::through_relu;
 use super::tape::{Event, Tape};
-use super::{GatedGnn, Gates, Message, Order};
+use super::{GatedGnn, Gates, Message, Order, Products};
 
 impl GatedGnn {
     /// Goes back through a run on the same graph. `adjoint` holds a loss's derivatives by the resulting
@@ -23,7 +23,7 @@ impl GatedGnn {
             states: adjoint,
             heard: vec![0.0; self.width],
             gates: Gates::new(self.width),
-            changes: Gates::new(self.width),
+            changes: Products::new(self.width),
             gradients,
         };
         let mut updates = order.updates(distances).rev();
@@ -71,7 +71,7 @@ struct Way<'a> {
     heard: Vec<f32>,
     gates: Gates,
     /// By the gates' inputs.
-    changes: Gates,
+    changes: Products,
     gradients: &'a mut GatedGnn,
 }
 
@@ -85,7 +85,7 @@ impl Way<'_> {
             let [reset, update, new] = self.gates.at(i, c);
             let by_new = *by_state * (1.0 - update) * (1.0 - new * new);
             let by_update = *by_state * (before[i] - new) * update * (1.0 - update);
-            let read = self.gates.state[2 * c + i];
+            let read = self.gates.products.state[2 * c + i];
             let by_reset = by_new * read * reset * (1.0 - reset);
             for (gate, by) in [(0, by_reset), (1, by_update)] {
                 self.changes.input[gate * c + i] = by;

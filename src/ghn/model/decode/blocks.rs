@@ -1,0 +1,113 @@
+//! Blocks of weights on their way into tensors: whole, or decoded output by output while they are written, so that
+//! what is decoded stays in a core's cache until it is used.
+//!
+//! Letters: `n` nodes, `O`/`I` channels out/in, `P` kernel positions.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::super::dense::Dense;
+use crate::nn::matmul::{Fill, Packed, View, ViewMut, multiply_panels};
+
+/// Rows of a product that keep a core busy.
+const ROWS: usize = 128;
+
+/// Blocks `[O, I, P, n]`.
+#[derive(Clone, Debug)]
+pub enum Blocks<'a> {
+    /// The values, and how many of them belong to an output.
+    Whole(Vec<f32>, usize),
+    ByOutput(LastLayer<'a>),
+}
+
+/// A decoder's last layer with all that it sees; its results for an output's inputs are neighbours.
+#[derive(Clone, Debug)]
+pub struct LastLayer<'a> {
+    layer: &'a Dense,
+    /// `[layer's inputs, P n]`.
+    seen: Packed,
+    inputs: usize,
+    /// Results of the layer from one output to the next.
+    step: usize,
+}
+
+impl Blocks<'_> {
+    /// How many outputs are best asked for at a time.
+    pub fn at_a_time(&self) -> usize {
+        match self {
+            Self::Whole(_, per_output) => (1 << 12) / per_output.max(&1),
+            Self::ByOutput(last) => ROWS / last.inputs.max(1),
+        }
+        .max(1)
+    }
+
+    /// Values of some outputs, which `room` may be used for.
+    pub fn of<'a>(&'a self, outputs: Range<usize>, room: &'a mut Vec<f32>) -> &'a [f32] {
+        match self {
+            Self::Whole(values, per_output) => {
+                &values[outputs.start * per_output..outputs.end * per_output]
+            }
+            Self::ByOutput(last) => {
+                room.resize(outputs.len() * last.per_output(), 0.0);
+                last.write(outputs.start, room);
+                room
+            }
+        }
+    }
+}
+
+impl<'a> LastLayer<'a> {
+    /// `seen` is `[layer's inputs, P n]`.
+    pub fn new(layer: &'a Dense, seen: &[f32], inputs: usize, step: usize) -> Self {
+        let columns = seen.len() / layer.inputs;
+        Self {
+            layer,
+            seen: Packed::of(View::dense(seen, layer.inputs, columns)),
+            inputs,
+            step,
+        }
+    }
+
+    /// All values of `outputs` outputs.
+    pub fn all(&self, outputs: usize) -> Vec<f32> {
+        let mut values = vec![0.0; outputs * self.per_output()];
+        let outputs = (ROWS / self.inputs.max(1)).max(1);
+        let parts = values.par_chunks_mut((outputs * self.per_output()).max(1));
+        parts
+            .enumerate()
+            .for_each(|(i, values)| self.write(i * outputs, values));
+        values
+    }
+
+    const fn per_output(&self) -> usize {
+        self.inputs * self.seen.width()
+    }
+
+    /// Writes the values of as many outputs, from `first` on, as there is room for.
+    fn write(&self, first: usize, values: &mut [f32]) {
+        let (width, panels) = (self.seen.width(), self.seen.panels());
+        let outputs = values.len() / self.per_output();
+        let row = |output: usize| (first + output) * self.step;
+        if let Some(bias) = &self.layer.bias {
+            let rows = (0..outputs).flat_map(|output| row(output)..row(output) + self.inputs);
+            for (row, values) in rows.zip(values.chunks_exact_mut(width)) {
+                values.fill(bias[row]);
+            }
+        } else {
+            values.fill(0.0);
+        }
+        // One product where the rows of all outputs are equally far apart.
+        let (products, step) = if self.inputs == 1 {
+            (1, self.step)
+        } else {
+            (outputs, 1)
+        };
+        let height = outputs * self.inputs / products;
+        for (i, values) in values.chunks_exact_mut(height * width).enumerate() {
+            let rows = self.layer.rows(row(i), height, step);
+            let mut out = ViewMut::dense(values, height, width);
+            multiply_panels(&mut out, rows, panels, Fill::Accumulate);
+        }
+    }
+}
