@@ -11,6 +11,10 @@ const LARGE_PAGE: usize = 2 << 20;
 /// Bytes from which on an array asks for large pages.
 #[cfg(target_os = "linux")]
 const LARGE_ARRAY: usize = LARGE_PAGE / 2;
+/// Bytes behind an array that are asked for as well. The allocator writes there first, notes of its own, where
+/// the next array ends; from then on what lies around them comes in small pages.
+#[cfg(target_os = "linux")]
+const AHEAD: usize = 64 << 20;
 
 /// An empty vector with room for `len` values.
 ///
@@ -103,7 +107,7 @@ fn ask_for_large_pages<T>(values: &Vec<T>) {
         return;
     }
     let start = values.as_ptr().addr() & !(LARGE_PAGE - 1);
-    let end = (values.as_ptr().addr() + bytes).next_multiple_of(LARGE_PAGE);
+    let end = (values.as_ptr().addr() + bytes + AHEAD).next_multiple_of(LARGE_PAGE);
     // SAFETY: advice changes no content, of this memory or any other. Where there is none in the range, or
     // no large page to be had, things are as they were.
     unsafe {

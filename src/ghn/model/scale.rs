@@ -1,5 +1,8 @@
 //! Scaling of predicted values to suit their layer (Knyazev et al. 2021, section 4.3).
 
+use crate::arch::Activation;
+use crate::nn::activate;
+
 /// What predicted values become before they are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scaling {
@@ -34,19 +37,23 @@ impl Scaling {
 
     /// The weight of a norm: around one, between zero and two.
     pub fn norm_weight(self, values: &[f32]) -> Vec<f32> {
-        self.bounded(values, |v| 2.0 / (1.0 + (-0.5 * v).exp()))
+        self.bounded(values, 0.5, Activation::Sigmoid, 2.0)
     }
 
     /// Any bias.
     pub fn bias(self, values: &[f32]) -> Vec<f32> {
-        self.bounded(values, |v| (0.2 * v).tanh())
+        self.bounded(values, 0.2, Activation::Tanh, 1.0)
     }
 
-    fn bounded(self, values: &[f32], bounds: impl Fn(f32) -> f32) -> Vec<f32> {
-        match self {
-            Self::None => values.to_vec(),
-            Self::FanIn => values.iter().map(|v| bounds(*v)).collect(),
-        }
+    /// `height * bounds(slope * value)`.
+    fn bounded(self, values: &[f32], slope: f32, bounds: Activation, height: f32) -> Vec<f32> {
+        let Self::FanIn = self else {
+            return values.to_vec();
+        };
+        let mut values: Vec<f32> = values.iter().map(|v| slope * v).collect();
+        activate(bounds, &mut values);
+        values.iter_mut().for_each(|v| *v *= height);
+        values
     }
 
     /// The way back of [`Scaling::norm_weight`]: `by` holds the derivatives by the result, then those by the

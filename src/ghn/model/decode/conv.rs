@@ -10,7 +10,6 @@ use super::super::weight::{Weight, transposed};
 use super::super::weights::Weights;
 use super::blocks::LastLayer;
 use super::weights::Tape;
-use crate::nn::matmul::{Fill, View, ViewMut, multiply};
 
 /// A plane of positions from the state, then two layers at each position.
 #[derive(Clone, Debug)]
@@ -58,7 +57,8 @@ impl ConvDecoder {
     /// [`ConvDecoder::blocks`] but for the last layer.
     pub fn until_last(&self, states: &[f32], shape: BlockShape) -> (LastLayer<'_>, Tape) {
         let columns = transposed(states, self.config.hid);
-        let mut plane = self.planes(&columns, shape.kernel);
+        let (lines, line) = self.lines(shape.kernel);
+        let mut plane = self.planes.apply_groups(&columns, lines, line);
         relu(&mut plane);
         let mut wide = self.widen.apply_to_columns(&plane);
         relu(&mut wide);
@@ -84,16 +84,9 @@ impl ConvDecoder {
         let by_widen = &mut gradient.widen;
         let mut by_x = self.widen.back_from_columns(plane, &by_x, by_widen);
         through_relu(&mut by_x, plane);
-        let [_, _, h, w] = self.config.max_shape;
-        let kernel = shape.kernel;
-        let [top, left] = corner(&self.config, kernel);
-        let lines = [self.planes.outputs / (h * w) * kernel[0], kernel[1]];
-        let first = |line: usize| {
-            let (channel, y) = (line / kernel[0], line % kernel[0]);
-            (channel * h + top + y) * w + left
-        };
+        let (lines, line) = self.lines(shape.kernel);
         let (planes, by_planes) = (&self.planes, &mut gradient.planes);
-        let by_columns = planes.back_from_groups(columns, &by_x, lines, first, by_planes);
+        let by_columns = planes.back_from_groups(columns, &by_x, lines, line, by_planes);
         transposed(&by_columns, by_columns.len() / self.config.hid)
     }
 
@@ -123,25 +116,15 @@ impl ConvDecoder {
         self.back_from_blocks(tape, self.before_classes(shape), &by_x, gradient)
     }
 
-    /// The first layer at the positions of a kernel, from `[C, n]` to `[4 C, P, n]`: its rows are positions
-    /// within channels.
-    fn planes(&self, states: &[f32], kernel: [usize; 2]) -> Vec<f32> {
-        let layer = &self.planes;
+    /// Which outputs of the first layer are a kernel: lines of positions within channels, so many and so long, and
+    /// where each begins.
+    fn lines(&self, kernel: [usize; 2]) -> ([usize; 2], impl Fn(usize) -> usize + Sync + use<>) {
         let [_, _, h, w] = self.config.max_shape;
-        let channels = layer.outputs / (h * w);
-        let n = states.len() / layer.inputs;
-        let positions = || self.positions(kernel);
-        let outputs = (0..channels).flat_map(|c| positions().map(move |p| c * h * w + p));
-        let mut x = layer.spread_bias(outputs, n);
-        let columns = positions().count() * n;
-        let states = View::dense(states, layer.inputs, n);
-        let mut out = ViewMut::dense(&mut x, channels, columns);
-        for (i, position) in positions().enumerate() {
-            let rows = layer.rows(position, channels, h * w);
-            let mut out = out.cols(i * n..(i + 1) * n);
-            multiply(&mut out, rows, states, Fill::Accumulate);
-        }
-        x
+        let [top, left] = corner(&self.config, kernel);
+        let [height, width] = kernel;
+        let channels = self.planes.outputs / (h * w);
+        let line = move |line: usize| (line / height * h + top + line % height) * w + left;
+        ([channels * height, width], line)
     }
 
     /// The block that the class layer reads: it has all outputs.
@@ -155,14 +138,6 @@ impl ConvDecoder {
     /// Where a block's output begins among the outputs of the last layer.
     const fn row(&self, output: usize) -> usize {
         output * self.config.max_shape[1]
-    }
-
-    /// Places of a kernel's values in the largest block's plane, row by row.
-    fn positions(&self, kernel: [usize; 2]) -> impl Iterator<Item = usize> + use<> {
-        let width = self.config.max_shape[3];
-        let [top, left] = corner(&self.config, kernel);
-        let across = left..left + kernel[1];
-        (top..top + kernel[0]).flat_map(move |y| across.clone().map(move |x| y * width + x))
     }
 }
 
