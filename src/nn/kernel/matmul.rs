@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 pub use super::product::{Packed, multiply, multiply_panels};
 use super::product::{Panels, panels_len, with_panels};
+use super::simd::{LANES, fma};
 
 /// A matrix that is read: `rows` by `cols` with any strides.
 #[derive(Clone, Copy, Debug)]
@@ -335,6 +336,27 @@ pub fn multiply_stacked<'a>(
     });
 }
 
+multiversion! {
+    /// `out += a x` for a vector `x`, on this thread; the values of a row of `a` must lie side by side.
+    pub fn multiply_vector<FMA>(out: &mut [f32], a: View<'_>, x: &[f32]) {
+        assert_eq!((out.len(), x.len()), (a.rows, a.cols));
+        let (vectors, rest) = x.as_chunks::<LANES>();
+        for (r, out) in out.iter_mut().enumerate() {
+            let mut sums = [0.0; LANES];
+            let (row, row_rest) = a.row(r).as_chunks::<LANES>();
+            for (v, x) in row.iter().zip(vectors) {
+                for j in 0..LANES {
+                    sums[j] = fma::<FMA>(v[j], x[j], sums[j]);
+                }
+            }
+            for ((sum, v), x) in sums.iter_mut().zip(row_rest).zip(rest) {
+                *sum = fma::<FMA>(*v, *x, *sum);
+            }
+            *out += sums.iter().sum::<f32>();
+        }
+    }
+}
+
 /// A pointer that tasks may share because each goes to its own part.
 struct Shared(*mut f32);
 
@@ -393,6 +415,20 @@ mod tests {
         for (i, out) in out.chunks_exact(height * n).enumerate() {
             let expected: Vec<f32> = reference(part(i), b).iter().map(|v| v + 1.0).collect();
             assert_near(out, &expected, 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_vector_is_a_matrix_of_one_column() {
+        for (m, k) in [(1, 1), (5, 7), (3, 16), (20, 67)] {
+            // Rows with a gap between them.
+            let (a, x) = (numbers("a", m * (k + 2)), numbers("x", k));
+            let a = View::new(&a, m, k, k + 2);
+            let mut out = vec![1.0; m];
+            multiply_vector(&mut out, a, &x);
+            let column = reference(a, View::dense(&x, k, 1));
+            let expected: Vec<f32> = column.iter().map(|v| v + 1.0).collect();
+            assert_near(&out, &expected, 1e-5);
         }
     }
 

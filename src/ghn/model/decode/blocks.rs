@@ -8,7 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::dense::Dense;
-use crate::nn::matmul::{Fill, Packed, View, ViewMut, multiply_panels};
+use crate::nn::matmul::{Fill, Packed, View, ViewMut, multiply_panels, multiply_vector};
 
 /// Rows of a product that keep a core busy.
 const ROWS: usize = 128;
@@ -25,11 +25,18 @@ pub enum Blocks<'a> {
 #[derive(Clone, Debug)]
 pub struct LastLayer<'a> {
     layer: &'a Dense,
-    /// `[layer's inputs, P n]`.
-    seen: Packed,
+    seen: Seen,
     inputs: usize,
     /// Results of the layer from one output to the next.
     step: usize,
+}
+
+/// What a layer sees, `[layer's inputs, P n]`.
+#[derive(Clone, Debug)]
+enum Seen {
+    /// A single column.
+    Vector(Vec<f32>),
+    Columns(Packed),
 }
 
 impl Blocks<'_> {
@@ -60,10 +67,13 @@ impl Blocks<'_> {
 impl<'a> LastLayer<'a> {
     /// `seen` is `[layer's inputs, P n]`.
     pub fn new(layer: &'a Dense, seen: &[f32], inputs: usize, step: usize) -> Self {
-        let columns = seen.len() / layer.inputs;
+        let seen = match seen.len() / layer.inputs {
+            1 => Seen::Vector(seen.to_vec()),
+            columns => Seen::Columns(Packed::of(View::dense(seen, layer.inputs, columns))),
+        };
         Self {
             layer,
-            seen: Packed::of(View::dense(seen, layer.inputs, columns)),
+            seen,
             inputs,
             step,
         }
@@ -80,13 +90,21 @@ impl<'a> LastLayer<'a> {
         values
     }
 
+    /// Number of columns that the layer sees.
+    const fn width(&self) -> usize {
+        match &self.seen {
+            Seen::Vector(_) => 1,
+            Seen::Columns(seen) => seen.width(),
+        }
+    }
+
     const fn per_output(&self) -> usize {
-        self.inputs * self.seen.width()
+        self.inputs * self.width()
     }
 
     /// Writes the values of as many outputs, from `first` on, as there is room for.
     fn write(&self, first: usize, values: &mut [f32]) {
-        let (width, panels) = (self.seen.width(), self.seen.panels());
+        let width = self.width();
         let outputs = values.len() / self.per_output();
         let row = |output: usize| (first + output) * self.step;
         if let Some(bias) = &self.layer.bias {
@@ -106,8 +124,13 @@ impl<'a> LastLayer<'a> {
         let height = outputs * self.inputs / products;
         for (i, values) in values.chunks_exact_mut(height * width).enumerate() {
             let rows = self.layer.rows(row(i), height, step);
-            let mut out = ViewMut::dense(values, height, width);
-            multiply_panels(&mut out, rows, panels, Fill::Accumulate);
+            match &self.seen {
+                Seen::Vector(seen) => multiply_vector(values, rows, seen),
+                Seen::Columns(seen) => {
+                    let mut out = ViewMut::dense(values, height, width);
+                    multiply_panels(&mut out, rows, seen.panels(), Fill::Accumulate);
+                }
+            }
         }
     }
 }
