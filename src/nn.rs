@@ -27,6 +27,8 @@ pub use kernel::attention::Biased as BiasedAttention;
 pub use kernel::loss::predicted;
 pub use kernel::matmul;
 pub use kernel::update::adamw;
-pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime};
+pub use network::{
+    Examples, Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime,
+};
 pub use state::{StateDict, Tensor, Values};
 pub use update::{AdamWNumbers, SgdNumbers, Update};
