@@ -1,8 +1,8 @@
 //! What the executor asks of a device: memory, kernels, matrix products and convolutions.
 //!
 //! Two things answer: a GPU through NVIDIA's libraries, and in tests a processor that runs the same
-//! kernels. Everything runs in the order of the calls; a call may return before the work is done, and
-//! only [`Driver::download`], [`Driver::fetch`] and [`Driver::wait`] wait.
+//! kernels. Everything but [`Driver::stage`] runs in the order of the calls; a call may return before the work is
+//! done, and only [`Driver::download`], [`Driver::fetch`] and [`Driver::wait`] wait.
 
 use super::argument::Argument;
 use crate::nn::device::{DeviceError, Precision};
