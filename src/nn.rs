@@ -29,6 +29,8 @@ pub use kernel::matmul;
 pub use kernel::rows::add_weighted as add_weighted_rows;
 pub use kernel::transpose;
 pub use kernel::update::adamw;
-pub use network::{Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime};
+pub use network::{
+    Examples, Images, Mode, Network, Regularisation, StepOptions, StepOutput, StepTime,
+};
 pub use state::{StateDict, Tensor, Values};
 pub use update::{AdamWNumbers, SgdNumbers, Update};

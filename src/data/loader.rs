@@ -110,6 +110,12 @@ impl TrainLoader {
         Ok(())
     }
 
+    /// Whether the next batch is there without waiting for it.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.prefetch.is_ready()
+    }
+
     /// The next batch; waits if it is not ready yet.
     ///
     /// # Errors

@@ -75,6 +75,12 @@ impl<T: Send + 'static> Prefetch<T> {
         Ok(prefetch)
     }
 
+    /// Whether [`Prefetch::next`] gives a thing at once.
+    pub fn is_ready(&self) -> bool {
+        let state = lock(&self.shared.state);
+        state.made.contains_key(&state.wanted)
+    }
+
     /// The next thing, in order; `None` after the last.
     ///
     /// # Errors
@@ -162,6 +168,25 @@ mod tests {
             .collect();
         assert_eq!(got, (0..50).collect::<Vec<_>>());
         assert!(prefetch.next().is_none());
+    }
+
+    #[test]
+    fn a_thing_is_ready_once_it_is_made() {
+        let gate = Arc::new(Mutex::new(()));
+        let closed = gate.lock().unwrap();
+        let maker = Arc::clone(&gate);
+        let mut prefetch = Prefetch::start(1, 1, Some(1), move |i| {
+            drop(maker.lock().unwrap());
+            i
+        })
+        .unwrap();
+        assert!(!prefetch.is_ready());
+        drop(closed);
+        while !prefetch.is_ready() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(prefetch.next().unwrap().unwrap(), 0);
+        assert!(!prefetch.is_ready());
     }
 
     #[test]

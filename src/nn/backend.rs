@@ -1,7 +1,7 @@
 //! What a network asks of the device that it runs on.
 
 use super::error::NnError;
-use super::network::{Images, Mode, StepOptions, StepOutput, StepTime};
+use super::network::{Examples, Images, Mode, StepOptions, StepOutput, StepTime};
 use super::state::StateDict;
 use super::update::Update;
 
@@ -24,13 +24,18 @@ pub trait Backend: Send {
         logits: &mut Vec<f32>,
     ) -> Result<(), NnError>;
 
-    fn train_step(
+    /// See [`Network::stage`](super::Network::stage).
+    fn stage(&mut self, examples: Examples) -> Result<(), NnError>;
+
+    /// Begins a training step on `given`, or without it on what was staged.
+    fn begin_step(
         &mut self,
-        images: &Images<'_>,
-        labels: &[u32],
+        given: Option<(&Images<'_>, &[u32])>,
         options: &StepOptions,
-        logits: &mut Vec<f32>,
-    ) -> Result<StepOutput, NnError>;
+    ) -> Result<(), NnError>;
+
+    /// What the step that was begun last found.
+    fn end_step(&mut self, logits: &mut Vec<f32>) -> Result<StepOutput, NnError>;
 
     /// See [`Network::clip_gradients`](super::Network::clip_gradients).
     fn clip_gradients(&mut self, max_norm: f64) -> Result<f64, NnError>;

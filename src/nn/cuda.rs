@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `driver`, `argument`, `grid` | what is asked of a device, and how kernels are launched |
 //! | `memory`, `tensors` | buffers that are used again; parameters, gradients, moments |
+//! | `batch` | the batch that is worked on, and the one that waits for its step |
 //! | `layer` | one file per op: forward and backward as launches |
 //! | `executor`, `tape`, `update` | a batch forward and back; the optimiser |
 //! | `arrays` | what other rooms compute on a device: plain arrays and operations |
@@ -14,6 +15,7 @@
 
 mod argument;
 pub mod arrays;
+mod batch;
 mod driver;
 mod executor;
 #[cfg(feature = "cuda")]

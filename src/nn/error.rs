@@ -56,6 +56,14 @@ pub enum NnError {
         "a batch of {batch} images is more than a device's kernels can count; give at most {at_most} (--batch {at_most})"
     )]
     BatchTooLarge { batch: usize, at_most: usize },
+    #[error(
+        "a training step was begun, but no batch was staged for it; stage one before each step"
+    )]
+    NothingStaged,
+    #[error(
+        "the results of a training step were asked for, but none was begun since the last batch; begin one first"
+    )]
+    NoStep,
     #[error(transparent)]
     Device(#[from] DeviceError),
 }

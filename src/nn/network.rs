@@ -16,6 +16,8 @@ pub use pool::{Buffer, Pool};
 pub use tape::Keep;
 pub use tensors::{TensorIndex, Tensors};
 
+use std::ops::Deref;
+
 use super::backend::Backend;
 use super::cuda;
 use super::device::{Device, DeviceError, Placement, Precision};
@@ -44,6 +46,32 @@ pub struct Images<'a> {
     /// Normalised pixels, channels last: `[batch, H, W, C]`.
     pub pixels: &'a [f32],
     pub batch: usize,
+}
+
+/// A batch of images with their labels, handed over: whoever learns from it keeps it as long as it is needed.
+pub struct Examples {
+    /// Normalised pixels, channels last: `[batch, H, W, C]`. Whatever holds them is dropped after use.
+    pub pixels: Box<dyn Deref<Target = [f32]> + Send>,
+    /// Class of each image.
+    pub labels: Vec<u32>,
+    pub batch: usize,
+}
+
+impl Examples {
+    pub(super) fn images(&self) -> Images<'_> {
+        Images {
+            pixels: &self.pixels,
+            batch: self.batch,
+        }
+    }
+}
+
+impl std::fmt::Debug for Examples {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examples")
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether dropout and stochastic depth drop anything while training.
@@ -273,8 +301,37 @@ impl Network {
     ) -> Result<StepOutput, NnError> {
         self.check_labels(images.batch, labels)?;
         self.check_images(images)?;
-        let logits = &mut self.logits;
-        self.backend.train_step(images, labels, options, logits)
+        self.backend.begin_step(Some((images, labels)), options)?;
+        self.end_step()
+    }
+
+    /// Hands over the batch of the next [`Network::begin_step`], in place of one that waits. A device uploads it while the
+    /// step before still runs, and passes in between do it no harm.
+    ///
+    /// # Errors
+    /// Those of [`Network::train_step`] about the batch. [`NnError::DeviceMemory`] if a device has no room for it, and if
+    /// the device fails; then no batch waits.
+    pub fn stage(&mut self, examples: Examples) -> Result<(), NnError> {
+        self.check_labels(examples.batch, &examples.labels)?;
+        self.check_images(&examples.images())?;
+        self.backend.stage(examples)
+    }
+
+    /// As [`Network::train_step`], with the batch that was staged, which is used up whatever becomes of the step. A device
+    /// works on when this returns. Until [`Network::end_step`], do nothing but stage the next batch.
+    ///
+    /// # Errors
+    /// [`NnError::NothingStaged`], [`NnError::TooFewValues`], and if a device fails.
+    pub fn begin_step(&mut self, options: &StepOptions) -> Result<(), NnError> {
+        self.backend.begin_step(None, options)
+    }
+
+    /// Waits for the step that was begun, and fetches what it found. Gradients and logits are then this step's.
+    ///
+    /// # Errors
+    /// [`NnError::NoStep`] if none was begun, or another pass came after it, and if a device fails.
+    pub fn end_step(&mut self) -> Result<StepOutput, NnError> {
+        self.backend.end_step(&mut self.logits)
     }
 
     /// The logits of the last batch, row-major `[batch, classes]`.
@@ -322,4 +379,4 @@ impl Network {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub use tests::nets;
+pub use tests::{nets, staged};

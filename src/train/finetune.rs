@@ -44,6 +44,8 @@ struct Trainer<'a> {
     network: Network,
     optimiser: Optimiser,
     schedule: Cosine,
+    /// Images of the batch that was staged ahead. The place in the run does not count it: a resumed run takes it again.
+    staged: Option<usize>,
     /// Commands that arrived during an evaluation.
     waiting: VecDeque<Command>,
 }
@@ -94,6 +96,7 @@ impl<'a> Trainer<'a> {
                 task.loaders.train.batches(),
             ),
             task,
+            staged: None,
             waiting: VecDeque::new(),
         })
     }

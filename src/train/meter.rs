@@ -21,7 +21,7 @@ pub struct StepResult {
     pub grad_norm: f64,
     /// From asking for images to the end of the update.
     pub took: Duration,
-    /// The part of it that was spent waiting for images.
+    /// The part of it that was spent waiting for images, with no step at work.
     pub waited: Duration,
 }
 

@@ -1,16 +1,18 @@
 //! How fast a network trains and runs here: whole steps on made-up images, timed one by one.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Optimiser, OptimiserKind, OptimiserSettings, TrainError};
 use crate::arch::Arch;
 use crate::init;
-use crate::nn::{Images, Mode, Network, Placement, StepOptions, StepTime};
+use crate::nn::{Examples, Images, Mode, Network, Placement, StepOptions, StepTime};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Forward, cross-entropy, backward, and a step of SGD with momentum.
+    /// Forward, cross-entropy, backward, and a step of SGD with momentum; the next batch is handed over meanwhile, as in
+    /// training.
     Train,
     /// Forward with running statistics.
     Evaluate,
@@ -70,7 +72,7 @@ pub fn speed(
         Work::Evaluate => None,
     };
     // Neither constant nor random: the same on every machine, with a mean near zero.
-    let pixels: Vec<f32> = (0..batch * arch.input().len())
+    let pixels: Arc<[f32]> = (0..batch * arch.input().len())
         .map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0)
         .collect();
     let labels: Vec<u32> = (0..batch).map(|i| (i % arch.classes()) as u32).collect();
@@ -78,6 +80,14 @@ pub fn speed(
         pixels: &pixels,
         batch,
     };
+    let examples = || Examples {
+        pixels: Box::new(Arc::clone(&pixels)),
+        labels: labels.clone(),
+        batch,
+    };
+    if work == Work::Train {
+        network.stage(examples()).map_err(failed)?;
+    }
     let mut seconds = Vec::with_capacity(steps);
     let mut step_times: Vec<StepTime> = Vec::new();
     for step in 0..WARM_UP + steps {
@@ -85,8 +95,10 @@ pub fn speed(
         match &mut optimiser {
             Some(optimiser) => {
                 network
-                    .train_step(&images, &labels, &StepOptions::default())
+                    .begin_step(&StepOptions::default())
                     .map_err(failed)?;
+                network.stage(examples()).map_err(failed)?;
+                network.end_step().map_err(failed)?;
                 optimiser.step(&mut network, LR).map_err(failed)?;
             }
             None => {

@@ -1,8 +1,8 @@
 //! What the executor asks of a device: memory, kernels, matrix products and convolutions.
 //!
 //! Two things answer: a GPU through NVIDIA's libraries, and in tests a processor that runs the same
-//! kernels. Everything runs in the order of the calls; a call may return before the work is done, and
-//! only [`Driver::download`], [`Driver::fetch`] and [`Driver::wait`] wait.
+//! kernels. Everything but [`Driver::stage`] runs in the order of the calls; a call may return before the work is
+//! done, and only [`Driver::download`], [`Driver::fetch`] and [`Driver::wait`] wait.
 
 use super::argument::Argument;
 use crate::nn::device::{DeviceError, Precision};
@@ -34,6 +34,14 @@ pub trait Driver: Send {
     /// `from` may be used again when this returns.
     fn upload(&mut self, from: &[u8], to: Address) -> Result<(), DeviceError>;
 
+    /// Sends `parts` to the device, one behind the other, beside the work under way. Until [`Driver::take_staged`] nobody
+    /// may use what lies at `to`. `parts` may be used again when this returns.
+    fn stage(&mut self, parts: &[&[u8]], to: Address) -> Result<(), DeviceError>;
+
+    /// Copies what was staged last, from where it was sent to, once it has arrived there. It may be staged over from then
+    /// on: the next [`Driver::stage`] waits for this copy, and for no work that comes after it.
+    fn take_staged(&mut self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError>;
+
     /// Waits for all work so far.
     fn wait(&mut self) -> Result<(), DeviceError>;
 
@@ -50,7 +58,7 @@ pub trait Driver: Send {
 
     fn convolve(&mut self, convolution: &Convolution) -> Result<(), DeviceError>;
 
-    /// From now on, work is only noted down. Nothing may be allocated, uploaded or downloaded until
+    /// From now on, work is only noted down. Nothing may be allocated, uploaded, staged or downloaded until
     /// [`Driver::recorded`].
     fn record(&mut self) -> Result<(), DeviceError>;
 

@@ -2,7 +2,8 @@
 //! convolutions.
 //!
 //! It is stricter than a GPU: memory starts as NaN, writing beyond its end is found, arguments are
-//! checked by number and size, and nothing runs while a recording is made.
+//! checked by number and size, and nothing runs while a recording is made. Work runs as late as a GPU might run it,
+//! when somebody waits for it; what is staged overwrites its place at once, and arrives as late as it may.
 
 mod library;
 mod plain;
@@ -19,6 +20,12 @@ pub struct Emulated {
     library: &'static Library,
     /// Memory by its address, with a guard behind what was asked for.
     memory: BTreeMap<Address, (Box<[u128]>, usize)>,
+    /// Work that nobody has waited for yet.
+    queue: Vec<Work>,
+    /// How much of it comes before the next thing that is staged.
+    before_staging: usize,
+    /// What was staged, and where to.
+    staged: Option<(Address, Vec<u8>)>,
     /// What has been noted down, while a recording is made.
     noted: Option<Vec<Work>>,
     /// Bytes that there are.
@@ -30,6 +37,7 @@ pub struct Emulated {
 /// One call, to be done now or again and again.
 #[derive(Clone, Debug)]
 enum Work {
+    Write(Vec<u8>, Address),
     Clear(Address, usize),
     Copy(Address, Address, usize),
     Launch {
@@ -57,24 +65,29 @@ impl Emulated {
         Some(Self {
             library: Library::get()?,
             memory: BTreeMap::new(),
+            queue: Vec::new(),
+            before_staging: 0,
+            staged: None,
             noted: None,
             room,
             fetched: Vec::new(),
         })
     }
 
-    fn work(&mut self, work: Work) -> Result<(), DeviceError> {
-        match &mut self.noted {
-            Some(noted) => {
-                noted.push(work);
-                Ok(())
-            }
-            None => self.run(&work),
-        }
+    fn work(&mut self, work: Work) {
+        self.noted.as_mut().unwrap_or(&mut self.queue).push(work);
+    }
+
+    /// Does so much of the work that waits.
+    fn catch_up(&mut self, count: usize) -> Result<(), DeviceError> {
+        self.before_staging = self.before_staging.saturating_sub(count);
+        let due: Vec<Work> = self.queue.drain(..count).collect();
+        due.iter().try_for_each(|work| self.run(work))
     }
 
     fn run(&self, work: &Work) -> Result<(), DeviceError> {
         match work {
+            Work::Write(from, to) => self.bytes(*to, from.len()).copy_from_slice(from),
             Work::Clear(to, bytes) => self.bytes(*to, *bytes).fill(0),
             Work::Copy(from, to, bytes) => {
                 let from = self.bytes(*from, *bytes).to_vec();
@@ -137,30 +150,54 @@ impl Driver for Emulated {
     }
 
     fn free(&mut self, address: Address) {
+        self.wait().expect("all work can be done");
+        self.staged.take_if(|(to, _)| *to == address);
         self.check_guards();
         assert!(self.memory.remove(&address).is_some(), "freed twice");
     }
 
     fn clear(&mut self, to: Address, bytes: usize) -> Result<(), DeviceError> {
-        self.work(Work::Clear(to, bytes))
+        self.work(Work::Clear(to, bytes));
+        Ok(())
     }
 
     fn copy(&mut self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError> {
-        self.work(Work::Copy(from, to, bytes))
+        self.work(Work::Copy(from, to, bytes));
+        Ok(())
     }
 
     fn upload(&mut self, from: &[u8], to: Address) -> Result<(), DeviceError> {
         assert!(self.noted.is_none(), "uploaded while recording");
-        self.bytes(to, from.len()).copy_from_slice(from);
+        self.work(Work::Write(from.to_vec(), to));
+        Ok(())
+    }
+
+    fn stage(&mut self, parts: &[&[u8]], to: Address) -> Result<(), DeviceError> {
+        assert!(self.noted.is_none(), "staged while recording");
+        self.catch_up(self.before_staging)?;
+        let values = parts.concat();
+        self.bytes(to, values.len()).fill(0xff);
+        self.staged = Some((to, values));
+        Ok(())
+    }
+
+    fn take_staged(&mut self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError> {
+        assert!(self.noted.is_none(), "took what was staged while recording");
+        let (place, values) = self.staged.take().expect("something was staged");
+        assert_eq!((place, values.len()), (from, bytes));
+        self.work(Work::Write(values, from));
+        self.work(Work::Copy(from, to, bytes));
+        self.before_staging = self.queue.len();
         Ok(())
     }
 
     fn wait(&mut self) -> Result<(), DeviceError> {
-        Ok(())
+        self.catch_up(self.queue.len())
     }
 
     fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
         assert!(self.noted.is_none(), "downloaded while recording");
+        self.wait()?;
         self.check_guards();
         to.copy_from_slice(self.bytes(from, to.len()));
         Ok(())
@@ -180,15 +217,18 @@ impl Driver for Emulated {
             grid: launch.grid,
             block: launch.block,
             arguments: launch.arguments.to_vec(),
-        })
+        });
+        Ok(())
     }
 
     fn multiply(&mut self, product: &Product) -> Result<(), DeviceError> {
-        self.work(Work::Multiply(*product))
+        self.work(Work::Multiply(*product));
+        Ok(())
     }
 
     fn convolve(&mut self, convolution: &Convolution) -> Result<(), DeviceError> {
-        self.work(Work::Convolve(*convolution))
+        self.work(Work::Convolve(*convolution));
+        Ok(())
     }
 
     fn record(&mut self) -> Result<(), DeviceError> {
@@ -208,6 +248,7 @@ impl Recording for Noted {
     fn replay(&self, driver: &mut dyn Driver) -> Result<(), DeviceError> {
         for work in &self.0 {
             match work {
+                Work::Write(from, to) => driver.upload(from, *to)?,
                 Work::Clear(to, bytes) => driver.clear(*to, *bytes)?,
                 Work::Copy(from, to, bytes) => driver.copy(*from, *to, *bytes)?,
                 Work::Launch {

@@ -1,6 +1,7 @@
 //! A network on a device: what [`Backend`] asks for, as work for a driver.
 
 use super::argument::Argument;
+use super::batch::{Batch, Source, Staging};
 use super::driver::{Address, Driver, Recording};
 use super::grid;
 use super::layer::{Context, Random};
@@ -13,7 +14,8 @@ use crate::nn::backend::Backend;
 use crate::nn::device::{DeviceError, Precision};
 use crate::nn::error::NnError;
 use crate::nn::network::{
-    Clock, Images, Keep, Mode, Plan, Regularisation, StepOptions, StepOutput, StepTime, TensorIndex,
+    Clock, Examples, Images, Keep, Mode, Plan, Regularisation, StepOptions, StepOutput, StepTime,
+    TensorIndex,
 };
 use crate::nn::state::StateDict;
 use crate::nn::update::Update;
@@ -31,6 +33,9 @@ pub struct Executor {
     step: Address,
     results: Address,
     batch: Option<Batch>,
+    staging: Staging,
+    /// The batch of the step whose results nobody has asked for yet.
+    begun: Option<Batch>,
     steps: Steps,
 }
 
@@ -69,17 +74,6 @@ struct Results {
     loss: f64,
     correct: u32,
     padding: u32,
-}
-
-/// Memory for the batch at hand; its places stay the same as long as the size does.
-#[derive(Clone, Copy, Debug)]
-struct Batch {
-    size: usize,
-    /// In f32.
-    pixels: Address,
-    labels: Address,
-    /// In f32, for the way to the host.
-    logits: Address,
 }
 
 /// Training steps of the same kind, which soon are one recording.
@@ -134,6 +128,8 @@ impl Executor {
             step: driver.allocate(size_of::<u64>())?,
             results: driver.allocate(size_of::<Results>())?,
             batch: None,
+            staging: Staging::default(),
+            begun: None,
             steps: Steps::default(),
             core: Core {
                 precision,
@@ -145,8 +141,10 @@ impl Executor {
         })
     }
 
-    /// Memory for a batch of this size; that of another size goes back to the device.
+    /// Memory for a batch of this size; that of another size goes back to the device. What the last batch led to is
+    /// lost.
     fn begin(&mut self, size: usize) -> Result<Batch, NnError> {
+        self.begun = None;
         if let Some(batch) = self.batch.filter(|b| b.size == size) {
             return Ok(batch);
         }
@@ -161,17 +159,9 @@ impl Executor {
         let driver = self.core.driver.as_mut();
         self.core.memory.release(driver);
         if let Some(old) = self.batch.take() {
-            for address in [old.pixels, old.labels, old.logits] {
-                driver.free(address);
-            }
+            old.free(driver);
         }
-        let mut floats = |values: usize| driver.allocate(values * size_of::<f32>());
-        let batch = Batch {
-            size,
-            pixels: floats(size * self.arch.input().len())?,
-            labels: floats(size)?,
-            logits: floats(size * self.arch.classes())?,
-        };
+        let batch = Batch::new(size, &self.arch, driver)?;
         self.batch = Some(batch);
         Ok(batch)
     }
@@ -241,13 +231,13 @@ impl Executor {
     fn failed(&mut self, error: NnError, batch: usize) -> NnError {
         self.core.memory.reclaim();
         self.steps = Steps::default();
-        match error {
-            NnError::Device(DeviceError::OutOfMemory { .. }) => {
-                self.core.memory.release(self.core.driver.as_mut());
-                NnError::DeviceMemory { batch }
-            }
-            other => other,
+        let error = blame(error, batch);
+        if matches!(error, NnError::DeviceMemory { .. }) {
+            let driver = self.core.driver.as_mut();
+            self.core.memory.release(driver);
+            self.staging.release(driver);
         }
+        error
     }
 
     fn try_forward(
@@ -257,40 +247,39 @@ impl Executor {
         logits: &mut Vec<f32>,
     ) -> Result<(), NnError> {
         let batch = self.begin(images.batch)?;
-        let pixels = bytemuck::cast_slice(images.pixels);
-        self.core.driver.upload(pixels, batch.pixels)?;
+        batch.upload(images, self.core.driver.as_mut())?;
         self.run_forward(batch, mode)?;
         self.fetch_logits(batch, logits)
     }
 
-    fn try_step(
-        &mut self,
-        images: &Images<'_>,
-        labels: &[u32],
-        options: &StepOptions,
-        logits: &mut Vec<f32>,
-    ) -> Result<StepOutput, NnError> {
-        let batch = self.begin(images.batch)?;
-        let pixels = bytemuck::cast_slice(images.pixels);
-        self.core.driver.upload(pixels, batch.pixels)?;
-        let labels = bytemuck::cast_slice(labels);
-        self.core.driver.upload(labels, batch.labels)?;
+    fn try_begin_step(&mut self, source: Source<'_>, options: &StepOptions) -> Result<(), NnError> {
+        let batch = self.begin(source.size())?;
+        let driver = self.core.driver.as_mut();
         let seed = match options.regularisation {
             Regularisation::Off => None,
             Regularisation::Seeded { seed, step } => {
-                self.core
-                    .driver
-                    .upload(bytemuck::bytes_of(&step), self.step)?;
+                driver.upload(bytemuck::bytes_of(&step), self.step)?;
                 Some(seed)
             }
         };
+        source.put_into(batch, driver)?;
         let kind = StepKind {
-            batch: images.batch,
+            batch: batch.size,
             label_smoothing: options.label_smoothing,
             seed,
         };
         self.optimisers.new_gradients();
         self.step(batch, kind)?;
+        self.count_batch();
+        self.begun = Some(batch);
+        Ok(())
+    }
+
+    fn fetch_results(
+        &mut self,
+        batch: Batch,
+        logits: &mut Vec<f32>,
+    ) -> Result<StepOutput, NnError> {
         let mut results = [Results::default()];
         let bytes = bytemuck::cast_slice_mut(&mut results);
         self.core.driver.download(self.results, bytes)?;
@@ -305,6 +294,14 @@ impl Executor {
         logits.resize(batch.size * self.arch.classes(), 0.0);
         let bytes = bytemuck::cast_slice_mut(logits);
         Ok(self.core.driver.download(batch.logits, bytes)?)
+    }
+}
+
+/// Puts a lack of memory down to the batch.
+fn blame(error: NnError, batch: usize) -> NnError {
+    match error {
+        NnError::Device(DeviceError::OutOfMemory { .. }) => NnError::DeviceMemory { batch },
+        other => other,
     }
 }
 
@@ -382,18 +379,30 @@ impl Backend for Executor {
         Ok(())
     }
 
-    fn train_step(
+    fn stage(&mut self, examples: Examples) -> Result<(), NnError> {
+        let driver = self.core.driver.as_mut();
+        self.staging
+            .stage(&examples, driver)
+            .map_err(|e| blame(e.into(), examples.batch))
+    }
+
+    fn begin_step(
         &mut self,
-        images: &Images<'_>,
-        labels: &[u32],
+        given: Option<(&Images<'_>, &[u32])>,
         options: &StepOptions,
-        logits: &mut Vec<f32>,
-    ) -> Result<StepOutput, NnError> {
-        let output = self
-            .try_step(images, labels, options, logits)
-            .map_err(|e| self.failed(e, images.batch))?;
-        self.count_batch();
-        Ok(output)
+    ) -> Result<(), NnError> {
+        let source = match given {
+            Some((images, labels)) => Source::Host { images, labels },
+            None => Source::Staged(self.staging.take().ok_or(NnError::NothingStaged)?),
+        };
+        self.try_begin_step(source, options)
+            .map_err(|e| self.failed(e, source.size()))
+    }
+
+    fn end_step(&mut self, logits: &mut Vec<f32>) -> Result<StepOutput, NnError> {
+        let batch = self.begun.take().ok_or(NnError::NoStep)?;
+        self.fetch_results(batch, logits)
+            .map_err(|e| self.failed(e, batch.size))
     }
 
     fn clip_gradients(&mut self, max_norm: f64) -> Result<f64, NnError> {

@@ -1,7 +1,7 @@
 //! The driver that works on a GPU: CUDA's driver, cuBLASLt and cuDNN, loaded while running.
 //!
 //! One stream does all the work in order; a second one carries uploads from pinned memory, and the first
-//! waits for them. Nothing else waits but what fetches values.
+//! waits for them before it uses them. Nothing else waits but what fetches values.
 
 mod blas;
 #[cfg(feature = "cudnn")]
@@ -150,6 +150,18 @@ impl Driver for Gpu {
         self.upload.send(from, to, self.stream)
     }
 
+    fn stage(&mut self, parts: &[&[u8]], to: Address) -> Result<(), DeviceError> {
+        self.enter()?;
+        self.upload.stage(parts, to)
+    }
+
+    fn take_staged(&mut self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError> {
+        self.enter()?;
+        self.upload.wait_for(self.stream)?;
+        self.copy(from, to, bytes)?;
+        self.upload.allow(self.stream)
+    }
+
     fn wait(&mut self) -> Result<(), DeviceError> {
         self.enter()?;
         // SAFETY: the stream lives as long as this driver.
@@ -229,6 +241,7 @@ impl Drop for Gpu {
         // SAFETY: nothing of this is used afterwards. Failures are those of a device that already failed.
         unsafe {
             let _ = result::stream::synchronize(self.stream);
+            self.upload.release();
             for address in self.memory.drain(..) {
                 let _ = result::free_sync(address);
             }
@@ -236,7 +249,6 @@ impl Drop for Gpu {
             self.blas.release();
             #[cfg(feature = "cudnn")]
             self.dnn.release();
-            self.upload.release();
             self.fetch.release();
             self.module.release();
             let _ = result::stream::destroy(self.stream);

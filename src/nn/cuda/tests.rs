@@ -6,10 +6,11 @@ use crate::arch::Arch;
 use crate::arch::zoo::{self, Options};
 use crate::nn::device::Precision;
 use crate::nn::kernel::testing::{assert_near, numbers};
-use crate::nn::network::nets;
+use crate::nn::network::{nets, staged};
 use crate::nn::state::StateDict;
 use crate::nn::{
-    AdamWNumbers, Images, Mode, Network, Regularisation, SgdNumbers, StepOptions, Update,
+    AdamWNumbers, Examples, Images, Mode, Network, NnError, Regularisation, SgdNumbers,
+    StepOptions, Update,
 };
 
 /// The network on the emulated device, with the parameters of another; none without a compiler.
@@ -292,6 +293,73 @@ fn a_lack_of_memory_names_the_batch_and_leaves_the_network_usable() {
 }
 
 #[test]
+fn steps_on_staged_batches_are_those_on_borrowed_ones() {
+    for (arch, precision) in [
+        (nets::residual(), Precision::F32),
+        (nets::all_kinds(), Precision::F32),
+        (nets::transformer_like(), Precision::Bf16),
+    ] {
+        let state = nets::start(&arch).state().unwrap();
+        let network = || emulated(&arch, precision, &state);
+        if let (Some(one), Some(other)) = (network(), network()) {
+            staged::assert_staging_changes_nothing(one, other);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_order_is_told() {
+    let arch = nets::residual();
+    let state = nets::start(&arch).state().unwrap();
+    if let Some(network) = emulated(&arch, Precision::F32, &state) {
+        staged::assert_wrong_order_is_told(network);
+    }
+}
+
+#[test]
+fn a_lack_of_memory_for_the_next_batch_leaves_the_step_at_work_alone() {
+    let arch = nets::residual();
+    let mut plain = nets::start(&arch);
+    let Some(driver) = Emulated::with_room(1 << 17) else {
+        return;
+    };
+    let executor = Executor::new(&arch, Precision::F32, Box::new(driver)).unwrap();
+    let mut network = Network::with(&arch, Box::new(executor));
+    network.load(&plain.state().unwrap()).unwrap();
+    let examples = |batch| Examples {
+        pixels: Box::new(pixels(&arch, batch, "images")),
+        labels: labels(&arch, batch),
+        batch,
+    };
+    let (here, labels) = (pixels(&arch, 2, "images"), labels(&arch, 2));
+    let images = Images {
+        pixels: &here,
+        batch: 2,
+    };
+    let expected = plain.train_step(&images, &labels, &PLAIN).unwrap();
+    let names = |error: NnError, batch: usize| {
+        let words = error.to_string();
+        let advice = format!("--batch {}", batch / 2);
+        assert!(words.contains(&advice), "{words}");
+    };
+
+    // Too large to be staged, while a step runs.
+    network.stage(examples(2)).unwrap();
+    network.begin_step(&PLAIN).unwrap();
+    names(network.stage(examples(4096)).unwrap_err(), 4096);
+    let got = network.end_step().unwrap();
+    assert!((got.loss - expected.loss).abs() < 1e-4);
+    // Not too large to be staged, but for its step.
+    network.stage(examples(64)).unwrap();
+    names(network.begin_step(&PLAIN).unwrap_err(), 64);
+    let error = network.begin_step(&PLAIN).unwrap_err();
+    assert!(matches!(error, NnError::NothingStaged), "{error}");
+    network.stage(examples(2)).unwrap();
+    network.begin_step(&PLAIN).unwrap();
+    assert!(network.end_step().is_ok());
+}
+
+#[test]
 fn statistics_of_one_value_are_refused_with_the_layer_name() {
     use crate::arch::{Builder, Op, Shape};
     let mut b = Builder::new("tiny", Shape::image(2, 1, 1), 2);
@@ -310,6 +378,17 @@ fn statistics_of_one_value_are_refused_with_the_layer_name() {
     let error = network.train_step(&images, &[0], &PLAIN).unwrap_err();
     assert!(error.to_string().contains("layer.bn"), "{error}");
     network.forward(&images, Mode::Eval).unwrap();
+    // A step that fails has used its batch up; the next one is none the worse for it.
+    let examples = |batch| Examples {
+        pixels: Box::new(pixels(&arch, batch, "images")),
+        labels: labels(&arch, batch),
+        batch,
+    };
+    network.stage(examples(1)).unwrap();
+    assert!(network.begin_step(&PLAIN).is_err());
+    network.stage(examples(2)).unwrap();
+    network.begin_step(&PLAIN).unwrap();
+    assert!(network.end_step().unwrap().loss.is_finite());
 }
 
 #[test]

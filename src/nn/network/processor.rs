@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::pool::Pool;
 use super::tape::{Keep, Tape};
 use super::tensors::Tensors;
-use super::{Images, Mode, Regularisation, StepOptions, StepOutput};
+use super::{Examples, Images, Mode, Regularisation, StepOptions, StepOutput};
 use crate::arch::Arch;
 use crate::nn::backend::Backend;
 use crate::nn::error::NnError;
@@ -25,6 +25,11 @@ pub struct Processor {
     clock: Clock,
     /// Samples of the last batch.
     batch: usize,
+    /// The batch that waits for its step.
+    staged: Option<Examples>,
+    /// What the last step found, and its logits, until somebody asks for them.
+    found: Option<StepOutput>,
+    logits: Vec<f32>,
 }
 
 /// Keeps the quotient finite for a gradient of zero; torch's value.
@@ -41,15 +46,44 @@ impl Processor {
             pool: Pool::default(),
             clock: Clock::default(),
             batch: 0,
+            staged: None,
+            found: None,
+            logits: Vec::new(),
         })
     }
 
     fn begin(&mut self, batch: usize) {
+        self.found = None;
         if batch != self.batch {
             // Buffers of another batch size would only take up memory.
             self.pool.clear();
             self.batch = batch;
         }
+    }
+
+    fn run_step(
+        &mut self,
+        images: &Images<'_>,
+        labels: &[u32],
+        options: &StepOptions,
+    ) -> Result<(), NnError> {
+        self.begin(images.batch);
+        self.tensors.clear_gradients();
+        let mut logits = std::mem::take(&mut self.logits);
+        let (plan, mut cx) = self.context(Mode::Train, options.regularisation);
+        let mut tape = Tape::forward(plan, &mut cx, images.pixels, Keep::ForBackward)?;
+        tape.copy_output(plan, &mut logits);
+        let mut gradient = cx.pool.take(logits.len());
+        let smoothing = options.label_smoothing;
+        let found = loss::cross_entropy(&logits, labels, smoothing, &mut gradient);
+        tape.backward(plan, &mut cx, gradient);
+        tape.finish(cx.pool);
+        self.logits = logits;
+        self.found = Some(StepOutput {
+            loss: found.loss,
+            correct: found.correct,
+        });
+        Ok(())
     }
 
     /// What layers work with, and the plan.
@@ -99,27 +133,30 @@ impl Backend for Processor {
         Ok(())
     }
 
-    fn train_step(
+    fn stage(&mut self, examples: Examples) -> Result<(), NnError> {
+        self.staged = Some(examples);
+        Ok(())
+    }
+
+    /// The step runs here: a processor has nobody to leave it to.
+    fn begin_step(
         &mut self,
-        images: &Images<'_>,
-        labels: &[u32],
+        given: Option<(&Images<'_>, &[u32])>,
         options: &StepOptions,
-        logits: &mut Vec<f32>,
-    ) -> Result<StepOutput, NnError> {
-        self.begin(images.batch);
-        self.tensors.clear_gradients();
-        let (plan, mut cx) = self.context(Mode::Train, options.regularisation);
-        let mut tape = Tape::forward(plan, &mut cx, images.pixels, Keep::ForBackward)?;
-        tape.copy_output(plan, logits);
-        let mut gradient = cx.pool.take(logits.len());
-        let smoothing = options.label_smoothing;
-        let found = loss::cross_entropy(logits, labels, smoothing, &mut gradient);
-        tape.backward(plan, &mut cx, gradient);
-        tape.finish(cx.pool);
-        Ok(StepOutput {
-            loss: found.loss,
-            correct: found.correct,
-        })
+    ) -> Result<(), NnError> {
+        match given {
+            Some((images, labels)) => self.run_step(images, labels, options),
+            None => {
+                let staged = self.staged.take().ok_or(NnError::NothingStaged)?;
+                self.run_step(&staged.images(), &staged.labels, options)
+            }
+        }
+    }
+
+    fn end_step(&mut self, logits: &mut Vec<f32>) -> Result<StepOutput, NnError> {
+        let found = self.found.take().ok_or(NnError::NoStep)?;
+        std::mem::swap(logits, &mut self.logits);
+        Ok(found)
     }
 
     fn clip_gradients(&mut self, max_norm: f64) -> Result<f64, NnError> {

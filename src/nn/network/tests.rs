@@ -2,6 +2,7 @@
 
 mod gradients;
 pub mod nets;
+pub mod staged;
 mod state;
 mod threads;
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::finetune;
+use super::{Trainer, finetune};
 use crate::arch::{Activation, Arch, Builder, Conv2d, Draw, Linear, Op, Scheme, Shape};
 use crate::data::{self, DataSet, EvalLoader, Protocol, TrainLoader};
 use crate::nn::{Network, StateDict, Tensor, Values};
 use crate::train::optim::OptimiserSettings;
+use crate::train::steering::Steered as _;
 use crate::train::testing::Script;
 use crate::train::{
     Before, Checkpoints, Command, End, Evaluation, Event, Kind, Loaders, OptimiserKind, Outcome,
@@ -210,6 +211,63 @@ fn a_pause_waits_and_changes_no_number() {
     assert_eq!(paused.numbers(), straight.numbers());
     use RunState::{Finished, Paused, Running};
     assert_eq!(paused.states(), [Running, Paused, Running, Finished]);
+}
+
+#[test]
+fn pauses_after_every_step_change_no_number() {
+    let whole = tempfile::tempdir().unwrap();
+    let (_, straight) = run(task(whole.path(), 2), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let pause = |poll| [(poll, Command::Pause), (poll, Command::Resume)];
+    let commands: Vec<_> = (1..40).step_by(3).flat_map(pause).collect();
+    let (outcome, paused) = run(task(folder.path(), 2), &commands);
+    assert_eq!(outcome.end, End::Finished);
+    let pauses = paused
+        .states()
+        .iter()
+        .filter(|s| **s == RunState::Paused)
+        .count();
+    assert!(pauses >= 2 * BATCHES, "{pauses}");
+    assert_eq!(paused.numbers(), straight.numbers());
+    assert_eq!(
+        bits(&last_state(folder.path())),
+        bits(&last_state(whole.path()))
+    );
+}
+
+/// A step, with the next batch staged ahead for sure if there is one.
+fn step_with_next_staged(trainer: &mut Trainer<'_>) {
+    if trainer.staged.is_none() {
+        let batch = trainer.next_batch().unwrap();
+        trainer.staged = Some(trainer.stage(batch).unwrap());
+    }
+    while !trainer.task.loaders.train.is_ready() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    trainer.step().unwrap();
+    assert_eq!(trainer.staged.is_some(), trainer.batches_left() > 0);
+}
+
+#[test]
+fn a_batch_that_was_staged_ahead_is_taken_again_after_a_resume() {
+    let whole = tempfile::tempdir().unwrap();
+    let (_, straight) = run(task(whole.path(), 2), &[]);
+    for steps in 1..=BATCHES {
+        let folder = tempfile::tempdir().unwrap();
+        let mut script = Script::default();
+        let mut trainer = Trainer::begin(task(folder.path(), 2), &mut script).unwrap();
+        for _ in 0..steps {
+            step_with_next_staged(&mut trainer);
+        }
+        trainer.save().unwrap();
+        drop(trainer);
+        let (_, resumed) = run(task(folder.path(), 2), &[]);
+        assert_eq!(resumed.numbers(), straight.numbers(), "after {steps} steps");
+        assert_eq!(
+            bits(&last_state(folder.path())),
+            bits(&last_state(whole.path()))
+        );
+    }
 }
 
 #[test]

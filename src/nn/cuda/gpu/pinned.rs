@@ -87,6 +87,10 @@ impl Fetch {
     }
 }
 
+const UPLOADING: &str = "uploading values";
+const PLAIN: sys::CUevent_wait_flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+
+/// The way to the device.
 pub struct Upload {
     stream: sys::CUstream,
     /// Says when the last copy is done.
@@ -116,25 +120,45 @@ impl Upload {
         to: Address,
         worker: sys::CUstream,
     ) -> Result<(), DeviceError> {
-        const DOING: &str = "uploading values";
-        if from.is_empty() {
+        self.allow(worker)?;
+        self.stage(&[from], to)?;
+        self.wait_for(worker)
+    }
+
+    /// Copies `parts` to the device, one behind the other, after what a stream was told before [`Upload::allow`].
+    pub fn stage(&mut self, parts: &[&[u8]], to: Address) -> Result<(), DeviceError> {
+        let bytes = parts.iter().map(|p| p.len()).sum();
+        if bytes == 0 {
             return Ok(());
         }
-        // SAFETY: streams and events live as long as this. The pinned memory has room for `from`, and is
+        // SAFETY: stream and events live as long as this. The pinned memory has room for all parts, and is
         // written only when the last copy from it is done. The executor answers for `to`.
         unsafe {
-            result::event::synchronize(self.done).doing(DOING)?;
-            self.pinned.reserve(from.len())?;
-            let pinned = self.pinned.memory;
-            std::ptr::copy_nonoverlapping(from.as_ptr(), pinned, from.len());
-            let pinned = std::slice::from_raw_parts(pinned, from.len());
-            result::event::record(self.read, worker).doing(DOING)?;
-            let plain = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
-            result::stream::wait_event(self.stream, self.read, plain).doing(DOING)?;
-            result::memcpy_htod_async(to, pinned, self.stream).doing(DOING)?;
-            result::event::record(self.done, self.stream).doing(DOING)?;
-            result::stream::wait_event(worker, self.done, plain).doing(DOING)
+            result::event::synchronize(self.done).doing(UPLOADING)?;
+            self.pinned.reserve(bytes)?;
+            let mut end = self.pinned.memory;
+            for part in parts {
+                std::ptr::copy_nonoverlapping(part.as_ptr(), end, part.len());
+                end = end.add(part.len());
+            }
+            let pinned = std::slice::from_raw_parts(self.pinned.memory, bytes);
+            result::stream::wait_event(self.stream, self.read, PLAIN).doing(UPLOADING)?;
+            result::memcpy_htod_async(to, pinned, self.stream).doing(UPLOADING)?;
+            result::event::record(self.done, self.stream).doing(UPLOADING)
         }
+    }
+
+    /// Has whatever `worker` is told from now on come after all copies so far.
+    pub fn wait_for(&self, worker: sys::CUstream) -> Result<(), DeviceError> {
+        // SAFETY: streams and events live as long as this.
+        unsafe { result::stream::wait_event(worker, self.done, PLAIN) }.doing(UPLOADING)
+    }
+
+    /// Has copies from now on come after what `worker` was told so far, which may read where they write; what it is told
+    /// later does not keep them waiting.
+    pub fn allow(&self, worker: sys::CUstream) -> Result<(), DeviceError> {
+        // SAFETY: as above.
+        unsafe { result::event::record(self.read, worker) }.doing(UPLOADING)
     }
 
     /// # Safety
