@@ -2,8 +2,9 @@
 //!
 //! Names as in the formulas of [`super`]: `B'` and `A` take inputs and gradients of outputs to places, `G`
 //! takes weights there; `A'` and `G'` take sums back.
-
-use std::array::from_fn;
+//!
+//! Arrays are filled by loops: what `array::from_fn` and `map` are given is compiled for the least of
+//! processors wherever the compiler does not choose to inline it.
 
 use crate::nn::kernel::matmul::View;
 use crate::nn::kernel::window::Window;
@@ -50,16 +51,20 @@ multiversion! {
     /// `B' x B` of one row of tiles of an image.
     pub fn input_row<FMA>(x: &[f32], window: &Window, channels: usize, ty: usize, v: &mut [f32]) {
         let [height, width] = window.input;
+        let mut square = Square::new();
         for (tx, v) in v.chunks_exact_mut(pitch(channels)).enumerate() {
             for from in (0..channels).step_by(LANES) {
-                let tile = tile(|i, j| {
+                for (i, row) in square.tile.iter_mut().enumerate() {
                     // Above and left of the image wraps to a huge number: zero like below and right.
                     let line = (ty * OUT + i).wrapping_sub(window.padding[0]);
-                    let at = (tx * OUT + j).wrapping_sub(window.padding[1]);
-                    let inside = line < height && at < width;
-                    if inside { load(&x[(line * width + at) * channels + from..]) } else { ZERO }
-                });
-                store_places(&on_both_sides(&tile, to_input_places), channels, &mut v[from..]);
+                    for (j, value) in row.iter_mut().enumerate() {
+                        let at = (tx * OUT + j).wrapping_sub(window.padding[1]);
+                        let inside = line < height && at < width;
+                        *value = if inside { load(&x[(line * width + at) * channels + from..]) } else { ZERO };
+                    }
+                }
+                square.transform(to_input_places);
+                square.store_places(channels, &mut v[from..]);
             }
         }
     }
@@ -69,14 +74,19 @@ multiversion! {
     /// `A dy A'` of one row of tiles of an image; beyond the image the gradient is zero.
     pub fn gradient_row<FMA>(dy: &[f32], window: &Window, channels: usize, ty: usize, z: &mut [f32]) {
         let [height, width] = window.output;
+        let mut square = Square::new();
         for (tx, z) in z.chunks_exact_mut(pitch(channels)).enumerate() {
             for from in (0..channels).step_by(LANES) {
-                let tile = tile(|i, j| {
-                    let (line, at) = (ty * OUT + i, tx * OUT + j);
-                    let inside = line < height && at < width;
-                    if inside { load(&dy[(line * width + at) * channels + from..]) } else { ZERO }
-                });
-                store_places(&on_both_sides(&tile, to_output_places), channels, &mut z[from..]);
+                for (i, row) in square.tile.iter_mut().enumerate() {
+                    let line = ty * OUT + i;
+                    for (j, value) in row.iter_mut().enumerate() {
+                        let at = tx * OUT + j;
+                        let inside = line < height && at < width;
+                        *value = if inside { load(&dy[(line * width + at) * channels + from..]) } else { ZERO };
+                    }
+                }
+                square.transform(to_output_places);
+                square.store_places(channels, &mut z[from..]);
             }
         }
     }
@@ -85,10 +95,12 @@ multiversion! {
 multiversion! {
     /// `A' m A` of one row of tiles, as a band of up to four image rows of `width` pixels.
     pub fn output_band<FMA>(m: &[f32], width: usize, channels: usize, band: &mut [f32]) {
+        let mut square = Square::new();
         for (tx, m) in m.chunks_exact(pitch(channels)).enumerate() {
             for from in (0..channels).step_by(LANES) {
-                let tile = on_both_sides(&load_places(&m[from..], channels), from_output_places);
-                for (row, line) in tile.iter().zip(band.chunks_exact_mut(width * channels)) {
+                square.load(&m[from..], channels);
+                square.transform(from_output_places);
+                for (row, line) in square.out.iter().zip(band.chunks_exact_mut(width * channels)) {
                     let pixels = line.chunks_exact_mut(channels).skip(tx * OUT);
                     for (value, pixel) in row.iter().zip(pixels) {
                         store(value, &mut pixel[from..]);
@@ -102,9 +114,11 @@ multiversion! {
 multiversion! {
     /// `G w G'` of one output channel's weights, `[3, 3, C]`.
     pub fn weight_to_places<FMA>(w: &[f32], channels: usize, u: &mut [f32]) {
+        let mut square = Square::new();
         for from in (0..channels).step_by(LANES) {
-            let kernel = tile(|i, j| load(&w[(i * KERNEL + j) * channels + from..]));
-            store_places(&on_both_sides(&kernel, to_weight_places), channels, &mut u[from..]);
+            square.load(&w[from..], channels);
+            square.transform(to_weight_places);
+            square.store_places(channels, &mut u[from..]);
         }
     }
 }
@@ -112,9 +126,12 @@ multiversion! {
 multiversion! {
     /// Adds `G' du G` to one output channel's gradient, `[3, 3, C]`.
     pub fn add_places_to_weight<FMA>(du: &[f32], channels: usize, dw: &mut [f32]) {
+        let mut square = Square::new();
         for from in (0..channels).step_by(LANES) {
-            let kernel = on_both_sides(&load_places(&du[from..], channels), from_weight_places);
-            for (value, tap) in kernel.as_flattened().iter().zip(dw.chunks_exact_mut(channels)) {
+            square.load(&du[from..], channels);
+            square.transform(from_weight_places);
+            let values = square.out.as_flattened().iter();
+            for (value, tap) in values.zip(dw.chunks_exact_mut(channels)) {
                 let tap = &mut tap[from..];
                 store(&sum(&load(tap), value), tap);
             }
@@ -124,44 +141,76 @@ multiversion! {
 
 const ZERO: Lanes = [0.0; LANES];
 
-/// A square of `value(row, column)`.
-#[inline(always)]
-fn tile<const N: usize>(value: impl Fn(usize, usize) -> Lanes) -> [[Lanes; N]; N] {
-    from_fn(|i| from_fn(|j| value(i, j)))
+/// A tile and what becomes of it. Made once for many tiles: clearing it would take as long as its use.
+struct Square<const I: usize, const O: usize> {
+    tile: [[Lanes; I]; I],
+    columns: [[Lanes; O]; I],
+    out: [[Lanes; O]; O],
 }
 
-/// `F t F'` for the transform `F` of a column.
-#[inline(always)]
-fn on_both_sides<const I: usize, const O: usize>(
-    tile: &[[Lanes; I]; I],
-    transform: impl Fn(&[Lanes; I]) -> [Lanes; O],
-) -> [[Lanes; O]; O] {
-    let columns: [[Lanes; O]; I] = from_fn(|j| transform(&from_fn(|i| tile[i][j])));
-    from_fn(|i| transform(&from_fn(|j| columns[j][i])))
-}
+impl<const I: usize, const O: usize> Square<I, O> {
+    #[inline(always)]
+    const fn new() -> Self {
+        Self {
+            tile: [[ZERO; I]; I],
+            columns: [[ZERO; O]; I],
+            out: [[ZERO; O]; O],
+        }
+    }
 
-/// The places of a tile from the first channel on that `places` begins with.
-#[inline(always)]
-fn load_places(places: &[f32], channels: usize) -> [[Lanes; IN]; IN] {
-    tile(|i, j| load(&places[(i * IN + j) * channels..]))
-}
+    /// Takes places or taps, each `channels` values after the one before, from the channel on that `values`
+    /// begins with.
+    #[inline(always)]
+    fn load(&mut self, values: &[f32], channels: usize) {
+        for i in 0..I {
+            for j in 0..I {
+                self.tile[i][j] = load(&values[(i * I + j) * channels..]);
+            }
+        }
+    }
 
-/// The inverse of [`load_places`].
-#[inline(always)]
-fn store_places(tile: &[[Lanes; IN]; IN], channels: usize, places: &mut [f32]) {
-    for (place, value) in tile.as_flattened().iter().enumerate() {
-        store(value, &mut places[place * channels..]);
+    /// `F t F'` for the transform `F` of a column.
+    #[inline(always)]
+    fn transform(&mut self, transform: impl Fn(&[Lanes; I]) -> [Lanes; O]) {
+        for j in 0..I {
+            let mut column = [ZERO; I];
+            for (value, row) in column.iter_mut().zip(&self.tile) {
+                *value = row[j];
+            }
+            self.columns[j] = transform(&column);
+        }
+        for i in 0..O {
+            let mut row = [ZERO; I];
+            for (value, column) in row.iter_mut().zip(&self.columns) {
+                *value = column[i];
+            }
+            self.out[i] = transform(&row);
+        }
+    }
+
+    /// Writes what became of the tile as places.
+    #[inline(always)]
+    fn store_places(&self, channels: usize, places: &mut [f32]) {
+        for (place, value) in self.out.as_flattened().iter().enumerate() {
+            store(value, &mut places[place * channels..]);
+        }
     }
 }
 
 #[inline(always)]
 fn sum(a: &Lanes, b: &Lanes) -> Lanes {
-    from_fn(|l| a[l] + b[l])
+    let mut out = ZERO;
+    for l in 0..LANES {
+        out[l] = a[l] + b[l];
+    }
+    out
 }
 
 #[inline(always)]
 fn load(values: &[f32]) -> Lanes {
-    from_fn(|l| values[..LANES][l])
+    let mut lanes = ZERO;
+    lanes.copy_from_slice(&values[..LANES]);
+    lanes
 }
 
 #[inline(always)]
@@ -174,7 +223,7 @@ fn store(lanes: &Lanes, values: &mut [f32]) {
 fn to_input_places(d: &[Lanes; IN]) -> [Lanes; IN] {
     let mut out = [[0.0; LANES]; IN];
     for l in 0..LANES {
-        let [d0, d1, d2, d3, d4, d5] = from_fn(|i| d[i][l]);
+        let [d0, d1, d2, d3, d4, d5] = [d[0][l], d[1][l], d[2][l], d[3][l], d[4][l], d[5][l]];
         let (even_p, odd_p) = (d4 - Q2 * d2, P * (d3 - Q2 * d1));
         let (even_q, odd_q) = (d4 - P2 * d2, Q * (d3 - P2 * d1));
         out[0][l] = (d0 + d4) - S * d2;
@@ -192,7 +241,7 @@ fn to_input_places(d: &[Lanes; IN]) -> [Lanes; IN] {
 fn to_output_places(y: &[Lanes; OUT]) -> [Lanes; IN] {
     let mut out = [[0.0; LANES]; IN];
     for l in 0..LANES {
-        let [y0, y1, y2, y3] = from_fn(|i| y[i][l]);
+        let [y0, y1, y2, y3] = [y[0][l], y[1][l], y[2][l], y[3][l]];
         let (even_p, odd_p) = (y0 + P2 * y2, P * y1 + P3 * y3);
         let (even_q, odd_q) = (y0 + Q2 * y2, Q * y1 + Q3 * y3);
         out[0][l] = y0;
@@ -210,7 +259,7 @@ fn to_output_places(y: &[Lanes; OUT]) -> [Lanes; IN] {
 fn from_output_places(m: &[Lanes; IN]) -> [Lanes; OUT] {
     let mut out = [[0.0; LANES]; OUT];
     for l in 0..LANES {
-        let [m0, m1, m2, m3, m4, m5] = from_fn(|i| m[i][l]);
+        let [m0, m1, m2, m3, m4, m5] = [m[0][l], m[1][l], m[2][l], m[3][l], m[4][l], m[5][l]];
         let (even_p, odd_p) = (m1 + m2, m1 - m2);
         let (even_q, odd_q) = (m3 + m4, m3 - m4);
         out[0][l] = m0 + even_p + even_q;
@@ -226,7 +275,7 @@ fn from_output_places(m: &[Lanes; IN]) -> [Lanes; OUT] {
 fn to_weight_places(w: &[Lanes; KERNEL]) -> [Lanes; IN] {
     let mut out = [[0.0; LANES]; IN];
     for l in 0..LANES {
-        let [w0, w1, w2] = from_fn(|i| w[i][l]);
+        let [w0, w1, w2] = [w[0][l], w[1][l], w[2][l]];
         out[0][l] = w0;
         out[1][l] = GP * ((w0 + P2 * w2) + P * w1);
         out[2][l] = GP * ((w0 + P2 * w2) - P * w1);
@@ -242,7 +291,7 @@ fn to_weight_places(w: &[Lanes; KERNEL]) -> [Lanes; IN] {
 fn from_weight_places(u: &[Lanes; IN]) -> [Lanes; KERNEL] {
     let mut out = [[0.0; LANES]; KERNEL];
     for l in 0..LANES {
-        let [u0, u1, u2, u3, u4, u5] = from_fn(|i| u[i][l]);
+        let [u0, u1, u2, u3, u4, u5] = [u[0][l], u[1][l], u[2][l], u[3][l], u[4][l], u[5][l]];
         let (even_p, odd_p) = (GP * (u1 + u2), GP * (u1 - u2));
         let (even_q, odd_q) = (GQ * (u3 + u4), GQ * (u3 - u4));
         out[0][l] = u0 + even_p + even_q;
