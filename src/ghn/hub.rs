@@ -18,6 +18,7 @@ mod lock;
 mod part;
 mod release;
 mod room;
+mod roots;
 mod source;
 mod witness;
 

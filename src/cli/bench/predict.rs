@@ -24,7 +24,8 @@ pub struct PredictArgs {
     #[command(flatten)]
     network: Network,
     /// A GHN of `ghn list`, a checkpoint, or the name of a published one: without its file, its
-    /// configuration with random weights (ghn2_cifar10, ghn2_imagenet, ghn3tm8, ghn3sm8, ghn3lm8, ghn3xlm16)
+    /// configuration with random weights (ghn1_cifar10, ghn1_imagenet, ghn2_cifar10, ghn2_imagenet, ghn3tm8, ghn3sm8,
+    /// ghn3lm8, ghn3xlm16)
     #[arg(long, default_value = "ghn2_imagenet", value_name = "GHN")]
     ghn: String,
     /// Predictions that are timed, after a few that are not

@@ -19,11 +19,18 @@ pub enum FetchError {
         "\"{given}\" is no source of checkpoints: give an address that begins with http:// or https://, or a folder"
     )]
     Source { given: String },
-    #[error(
-        "connecting to {url}: {reason}; if this machine has no network, fetch the file elsewhere and give its folder \
-         or a mirror with --from"
-    )]
+    #[error("connecting to {url}: {reason}; {}", way_around(.reason))]
     Connect { url: String, reason: String },
+    #[error(
+        "reading the certificates that {variable} names, {}: {reason}; name another file, or unset it to trust the \
+         authorities that are built in",
+        shown(.path)
+    )]
+    Roots {
+        variable: &'static str,
+        path: PathBuf,
+        reason: String,
+    },
     #[error("{url} answers with status {status}{}", meaning(*.status))]
     Answer { url: String, status: u16 },
     #[error(
@@ -177,6 +184,15 @@ fn free_bytes(free: Option<u64>) -> String {
 
 fn because(reason: Option<&io::Error>) -> String {
     reason.map_or_else(String::new, |reason| format!(" ({reason})"))
+}
+
+/// What to do where a connection failed.
+fn way_around(reason: &str) -> &'static str {
+    if reason.contains("certificate") {
+        "where a proxy has an authority of its own, name the file of its certificate in SSL_CERT_FILE"
+    } else {
+        "if this machine has no network, fetch the file elsewhere and give its folder or a mirror with --from"
+    }
 }
 
 fn shown(path: &Path) -> Shown {

@@ -3,14 +3,15 @@
 //! Redirections are followed here, since what the hub says of a file stands in the answer that redirects: the file
 //! itself comes from elsewhere.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response};
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::FetchError;
 use super::part::Version;
+use super::roots::roots;
 use super::source::Opened;
 
 /// Redirections in a row that are followed.
@@ -22,22 +23,25 @@ const CONNECTING: Duration = Duration::from_secs(30);
 /// Digits of a SHA-256 in hexadecimal.
 const SHA256_DIGITS: usize = 64;
 
-static AGENT: LazyLock<Agent> = LazyLock::new(|| {
-    Agent::config_builder()
+fn agent() -> Result<Agent, FetchError> {
+    let tls = TlsConfig::builder().root_certs(roots()?).build();
+    let config = Agent::config_builder()
         .max_redirects(0)
         .http_status_as_error(false)
         .timeout_connect(Some(CONNECTING))
         .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into()
-});
+        .tls_config(tls)
+        .build();
+    Ok(config.into())
+}
 
 /// Asks for the file at `url` from the byte `start` on.
 pub(super) fn get(url: &str, start: u64, silence: Duration) -> Result<Opened, FetchError> {
+    let agent = agent()?;
     let mut at = url.to_owned();
     let mut announced = None;
     for _ in 0..=MOST_REDIRECTIONS {
-        let response = ask(&at, start, silence)?;
+        let response = ask(&agent, &at, start, silence)?;
         announced = announced.or_else(|| announced_sha256(response.headers()));
         let status = response.status();
         if status.is_redirection() {
@@ -77,8 +81,13 @@ pub(super) fn get(url: &str, start: u64, silence: Duration) -> Result<Opened, Fe
     })
 }
 
-fn ask(url: &str, start: u64, silence: Duration) -> Result<Response<Body>, FetchError> {
-    let mut request = AGENT.get(url);
+fn ask(
+    agent: &Agent,
+    url: &str,
+    start: u64,
+    silence: Duration,
+) -> Result<Response<Body>, FetchError> {
+    let mut request = agent.get(url);
     if start > 0 {
         request = request.header("range", format!("bytes={start}-"));
     }

@@ -69,12 +69,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The published GHNs, small to large.
-    pub const PUBLISHED: [Published; 6] = {
+    /// The published GHNs whose numbers are known without their files, old to new and small to large.
+    pub const PUBLISHED: [Published; 8] = {
         const fn of(name: &'static str, config: Config) -> Published {
             Published { name, config }
         }
         [
+            of("ghn1_cifar10", Self::ghn2_cifar10().as_ghn1()),
+            of("ghn1_imagenet", Self::ghn2_imagenet().as_ghn1()),
             of("ghn2_cifar10", Self::ghn2_cifar10()),
             of("ghn2_imagenet", Self::ghn2_imagenet()),
             of("ghn3tm8", Self::ghn3_imagenet(64, 3, 8)),
@@ -106,6 +108,16 @@ impl Config {
             max_shape: [64, 64, 16, 16],
             num_classes: 1000,
             ..Self::ghn2_cifar10()
+        }
+    }
+
+    /// The GHN-1 of a GHN-2: nothing is normalised, and messages pass along edges alone.
+    const fn as_ghn1(self) -> Self {
+        Self {
+            weight_norm: false,
+            ve: false,
+            layernorm: false,
+            ..self
         }
     }
 
