@@ -57,19 +57,23 @@ impl WeightDecoder {
         }
     }
 
-    /// Decodes a block for each state `[n, C]`, if possible not before it is asked for.
-    pub fn decode(&self, states: &[f32], shape: BlockShape) -> (Blocks<'_>, Tape) {
-        match &self.kind {
+    /// Blocks for states `[n, C]`, or the classifier's for one state, if possible not before they are asked for.
+    pub fn decode(
+        &self,
+        states: &[f32],
+        shape: BlockShape,
+        classifies: bool,
+    ) -> (Blocks<'_>, Tape) {
+        let (values, tape) = match &self.kind {
+            _ if classifies => self.class_block(states, shape),
             Kind::Conv(decoder) if self.decoded(shape) == shape => {
                 let (last, tape) = decoder.until_last(states, shape);
-                (Blocks::ByOutput(last), tape)
+                return (Blocks::ByOutput(last), tape);
             }
-            _ => {
-                let (values, tape) = self.blocks(states, shape);
-                let per_output = values.len() / shape.outputs;
-                (Blocks::Whole(values, per_output), tape)
-            }
-        }
+            _ => self.blocks(states, shape),
+        };
+        let per_output = values.len() / shape.outputs;
+        (Blocks::Whole(values, per_output), tape)
     }
 
     /// Decodes a block for each state `[n, C]`: `[O, I, P, n]`. Kernels larger than the decoder's are decoded
