@@ -12,6 +12,8 @@ use crate::nn::matmul::{Fill, Packed, View, ViewMut, multiply_panels, multiply_v
 
 /// Rows of a product that keep a core busy.
 const ROWS: usize = 128;
+/// Values that there are already, and that are a task's worth.
+const VALUES: usize = 1 << 12;
 
 /// Blocks `[O, I, P, n]`.
 #[derive(Clone, Debug)]
@@ -43,10 +45,9 @@ impl Blocks<'_> {
     /// How many outputs are best asked for at a time.
     pub fn at_a_time(&self) -> usize {
         match self {
-            Self::Whole(_, per_output) => (1 << 12) / per_output.max(&1),
-            Self::ByOutput(last) => ROWS / last.inputs.max(1),
+            Self::Whole(_, per_output) => (VALUES / per_output).max(1),
+            Self::ByOutput(last) => last.at_a_time(),
         }
-        .max(1)
     }
 
     /// Values of some outputs, which `room` may be used for.
@@ -82,12 +83,16 @@ impl<'a> LastLayer<'a> {
     /// All values of `outputs` outputs.
     pub fn all(&self, outputs: usize) -> Vec<f32> {
         let mut values = vec![0.0; outputs * self.per_output()];
-        let outputs = (ROWS / self.inputs.max(1)).max(1);
-        let parts = values.par_chunks_mut((outputs * self.per_output()).max(1));
+        let step = self.at_a_time();
+        let parts = values.par_chunks_mut(step * self.per_output());
         parts
             .enumerate()
-            .for_each(|(i, values)| self.write(i * outputs, values));
+            .for_each(|(i, values)| self.write(i * step, values));
         values
+    }
+
+    fn at_a_time(&self) -> usize {
+        (ROWS / self.inputs).max(1)
     }
 
     /// Number of columns that the layer sees.
