@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::super::GhnError;
 use super::Size;
+use super::roots;
 use super::witness::Dispute;
 use crate::nn::files::FileError;
 use crate::text::Shown;
@@ -22,15 +23,11 @@ pub enum FetchError {
     #[error("connecting to {url}: {reason}; {}", way_around(.reason))]
     Connect { url: String, reason: String },
     #[error(
-        "reading the certificates that {variable} names, {}: {reason}; name another file, or unset it to trust the \
+        "reading the certificates that {} names, {}: {reason}; name another file, or unset it to trust the \
          authorities that are built in",
-        shown(.path)
+        roots::VARIABLE, shown(.path)
     )]
-    Roots {
-        variable: &'static str,
-        path: PathBuf,
-        reason: String,
-    },
+    Roots { path: PathBuf, reason: String },
     #[error("{url} answers with status {status}{}", meaning(*.status))]
     Answer { url: String, status: u16 },
     #[error(
@@ -187,12 +184,14 @@ fn because(reason: Option<&io::Error>) -> String {
 }
 
 /// What to do where a connection failed.
-fn way_around(reason: &str) -> &'static str {
+fn way_around(reason: &str) -> String {
     if reason.contains("certificate") {
-        "where a proxy has an authority of its own, name the file of its certificate in SSL_CERT_FILE"
-    } else {
-        "if this machine has no network, fetch the file elsewhere and give its folder or a mirror with --from"
+        let variable = roots::VARIABLE;
+        return format!(
+            "where a proxy has an authority of its own, name the file of its certificate in {variable}"
+        );
     }
+    "if this machine has no network, fetch the file elsewhere and give its folder or a mirror with --from".to_owned()
 }
 
 fn shown(path: &Path) -> Shown {

@@ -10,7 +10,7 @@ use super::FetchError;
 
 /// Names a file of certificates, as for OpenSSL and what is built on it: where a proxy looks into connections, its
 /// authority is known to the machine alone.
-const VARIABLE: &str = "SSL_CERT_FILE";
+pub(super) const VARIABLE: &str = "SSL_CERT_FILE";
 
 /// The authorities to trust.
 ///
@@ -25,7 +25,6 @@ pub(super) fn roots() -> Result<RootCerts, FetchError> {
 
 fn read(path: &Path) -> Result<Vec<Certificate<'static>>, FetchError> {
     let failed = |reason: String| FetchError::Roots {
-        variable: VARIABLE,
         path: PathBuf::from(path),
         reason,
     };

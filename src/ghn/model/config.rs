@@ -112,7 +112,7 @@ impl Config {
     }
 
     /// The GHN-1 of a GHN-2: nothing is normalised, and messages pass along edges alone.
-    const fn as_ghn1(self) -> Self {
+    pub(super) const fn as_ghn1(self) -> Self {
         Self {
             weight_norm: false,
             ve: false,

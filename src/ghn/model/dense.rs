@@ -60,10 +60,14 @@ impl Dense {
     pub fn spread_bias(&self, outputs: impl Iterator<Item = usize>, cols: usize) -> Vec<f32> {
         let mut rows = Vec::with_capacity(outputs.size_hint().0 * cols);
         for output in outputs {
-            let bias = self.bias.as_ref().map_or(0.0, |bias| bias[output]);
-            rows.resize(rows.len() + cols, bias);
+            rows.resize(rows.len() + cols, self.bias_of(output));
         }
         rows
+    }
+
+    /// An output's bias; zero in a layer without.
+    pub fn bias_of(&self, output: usize) -> f32 {
+        self.bias.as_ref().map_or(0.0, |bias| bias[output])
     }
 
     /// The way back of [`Dense::apply`]: adds to the derivatives by the layer, from the `x` that it saw, `[n, I]`,

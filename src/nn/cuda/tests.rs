@@ -15,10 +15,20 @@ use crate::nn::{
 
 /// The network on the emulated device, with the parameters of another; none without a compiler.
 fn emulated(arch: &Arch, precision: Precision, state: &StateDict) -> Option<Network> {
-    let executor = Executor::new(arch, precision, Box::new(Emulated::new()?)).unwrap();
+    Some(on(Emulated::new()?, arch, precision, state))
+}
+
+/// On a device that soon is full.
+fn limited(arch: &Arch, state: &StateDict) -> Option<Network> {
+    let driver = Emulated::with_room(1 << 17)?;
+    Some(on(driver, arch, Precision::F32, state))
+}
+
+fn on(driver: Emulated, arch: &Arch, precision: Precision, state: &StateDict) -> Network {
+    let executor = Executor::new(arch, precision, Box::new(driver)).unwrap();
     let mut network = Network::with(arch, Box::new(executor));
     network.load(state).unwrap();
-    Some(network)
+    network
 }
 
 fn pixels(arch: &Arch, batch: usize, name: &str) -> Vec<f32> {
@@ -262,12 +272,9 @@ fn stochastic_depth_drops_whole_samples_and_scales_the_others() {
 fn a_lack_of_memory_names_the_batch_and_leaves_the_network_usable() {
     let arch = nets::residual();
     let mut plain = nets::start(&arch);
-    let Some(driver) = Emulated::with_room(1 << 17) else {
+    let Some(mut network) = limited(&arch, &plain.state().unwrap()) else {
         return;
     };
-    let executor = Executor::new(&arch, Precision::F32, Box::new(driver)).unwrap();
-    let mut network = Network::with(&arch, Box::new(executor));
-    network.load(&plain.state().unwrap()).unwrap();
     let pixels = pixels(&arch, 64, "images");
     let images = |batch| Images {
         pixels: &pixels[..batch * arch.input().len()],
@@ -320,12 +327,9 @@ fn a_wrong_order_is_told() {
 fn a_lack_of_memory_for_the_next_batch_leaves_the_step_at_work_alone() {
     let arch = nets::residual();
     let mut plain = nets::start(&arch);
-    let Some(driver) = Emulated::with_room(1 << 17) else {
+    let Some(mut network) = limited(&arch, &plain.state().unwrap()) else {
         return;
     };
-    let executor = Executor::new(&arch, Precision::F32, Box::new(driver)).unwrap();
-    let mut network = Network::with(&arch, Box::new(executor));
-    network.load(&plain.state().unwrap()).unwrap();
     let examples = |batch| Examples {
         pixels: Box::new(pixels(&arch, batch, "images")),
         labels: labels(&arch, batch),

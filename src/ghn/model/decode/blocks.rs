@@ -112,13 +112,9 @@ impl<'a> LastLayer<'a> {
         let width = self.width();
         let outputs = values.len() / self.per_output();
         let row = |output: usize| (first + output) * self.step;
-        if let Some(bias) = &self.layer.bias {
-            let rows = (0..outputs).flat_map(|output| row(output)..row(output) + self.inputs);
-            for (row, values) in rows.zip(values.chunks_exact_mut(width)) {
-                values.fill(bias[row]);
-            }
-        } else {
-            values.fill(0.0);
+        let rows = (0..outputs).flat_map(|output| row(output)..row(output) + self.inputs);
+        for (row, values) in rows.zip(values.chunks_exact_mut(width)) {
+            values.fill(self.layer.bias_of(row));
         }
         // One product where the rows of all outputs are equally far apart.
         let (products, step) = if self.inputs == 1 {

@@ -141,12 +141,7 @@ fn vision_transformers_agree_with_the_processor_where_they_are_special() {
 /// GHN-1 scales nothing, the MLP sees no graph and decodes whole blocks, LoGAH multiplies thin factors.
 #[test]
 fn other_kinds_agree_with_the_processor() {
-    let ghn1 = Config {
-        weight_norm: false,
-        ve: false,
-        layernorm: false,
-        ..ghn2()
-    };
+    let ghn1 = ghn2().as_ghn1();
     let mlp = Config {
         hypernet: HyperNet::Mlp,
         decoder: Decoder::Mlp,

@@ -17,15 +17,9 @@ fn configs() -> Vec<Config> {
         max_shape: [12, 12, 11, 11],
         ..Config::ghn2_cifar10()
     };
-    let ghn1 = Config {
-        ve: false,
-        layernorm: false,
-        weight_norm: false,
-        ..small
-    };
     vec![
         small,
-        ghn1,
+        small.as_ghn1(),
         Config {
             hypernet: HyperNet::Mlp,
             ..small
